@@ -1,0 +1,97 @@
+# Commands for people who work on kwdb.ha. "make help" lists them.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PY := $(VENV)/bin/python
+COLLECTIONS := $(CURDIR)/build/collections
+HALAB := tests/lab/halab
+# Which examples the property-based tests try: the same ones in every run, or SEED=random for new ones.
+SEED ?= 1
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
+export PYTHONPATH := $(COLLECTIONS)
+export ANSIBLE_HOME := $(CURDIR)/build/ansible
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build/.packages: tests/packages.txt $(wildcard tests/lab/packages.txt)
+	@mkdir -p build
+	tests/install_packages $^
+	@touch $@
+
+build/.venv: requirements-dev.txt build/.packages
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet -r requirements-dev.txt
+	mkdir -p $(COLLECTIONS)/ansible_collections/kwdb
+	ln -sfn ../../../.. $(COLLECTIONS)/ansible_collections/kwdb/ha
+	@touch $@
+
+.PHONY: venv
+venv: build/.venv ## Install what the commands below need
+
+.PHONY: demo
+demo: venv ## The product's main job on two lab hosts, with a power cut (KEEP=1 keeps the lab)
+	$(PY) tests/e2e/demo.py $(if $(KEEP),--keep)
+
+.PHONY: test
+test: venv ## All test layers
+	$(MAKE) --jobs 2 --output-sync lint sanity unit
+	$(MAKE) tools
+	$(MAKE) e2e
+
+.PHONY: lint
+lint: venv ## Form: Python, YAML, roles, documentation
+	ruff check .
+	ruff format --check .
+	cd $(COLLECTIONS) && MYPYPATH=$(COLLECTIONS) $(CURDIR)/$(PY) -m mypy --config-file $(CURDIR)/mypy.ini -p ansible_collections.kwdb.ha.plugins
+	MYPYPATH=tests/lab $(PY) -m mypy --explicit-package-bases tests/lab/labkit
+	yamllint --strict .
+	ansible-lint --offline -q
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	antsibull-changelog lint
+	$(PY) tests/gates/argument_specs.py
+	ansible-playbook --syntax-check -i playbooks/inventory playbooks/*.yml
+
+.PHONY: sanity
+sanity: venv ## ansible-test sanity, in a copy under build/
+	$(PY) tests/gates/sanity.py
+
+.PHONY: unit
+unit: venv ## Pure functions
+	$(PY) -m pytest -q -n 2 --hypothesis-seed=$(SEED) tests/unit
+
+.PHONY: tools
+tools: venv ## The real pcs, Pacemaker, DRBD, PostgreSQL and OpenSSL tools, no cluster
+	$(PY) -m pytest -q -n 2 --dist loadfile --durations 25 --hypothesis-seed=$(SEED) tests/tools
+
+.PHONY: e2e
+e2e: venv ## Two real hosts on the lab
+	$(PY) -m pytest -v --durations 20 tests/e2e
+
+.PHONY: bench
+bench: venv ## How fast the engine is: a table and build/bench.json (LAB=DIR takes a lab with a pair)
+	$(PY) tests/bench/engine.py $(if $(LAB),--run-dir $(LAB))
+
+.PHONY: faults
+faults: venv ## Long cases on the lab, beside "make test": changes under load, adoption, DRBD's faults
+	$(PY) -m pytest -v --durations 20 tests/e2e/test_20_build.py::test_finished_pair_after_all tests/e2e/faults_*.py
+
+.PHONY: package
+package: venv ## Build the collection's archive into build/
+	ansible-galaxy collection build --force --output-path build .
+
+.PHONY: clean
+clean: ## Take the lab down and remove what was built
+	-[ ! -x $(HALAB) ] || $(HALAB) down
+	rm -rf build $(VENV)
+
+.PHONY: molecule
+molecule: venv ## The molecule scenario "default" on the lab, from create to destroy
+	molecule test --scenario-name default

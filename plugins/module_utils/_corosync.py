@@ -1,0 +1,180 @@
+# Copyright (c) 2026, kwdb.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use it from other collections or standalone plugins/modules!
+
+"""The cluster below Pacemaker: what corosync.conf says and the commands that make it so. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Mapping, Sequence
+
+# How each line of pcs wants to be told that nobody is there to answer its question.
+DESTROY_WITHOUT_QUESTION = {(0, 10): (), (0, 11): ("--force",), (0, 12): ("--yes",)}
+
+
+class CorosyncInvalid(Exception):
+    """The text is not a corosync.conf, or not one that this collection may touch."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A member of the cluster and its addresses, one per link."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What identifies a cluster, and the options that are compared."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    crypto: Mapping[str, str] = field(default_factory=dict)
+    totem: Mapping[str, str] = field(default_factory=dict)
+    quorum: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """The cluster in one line, for messages."""
+        nodes = ", ".join(f"{one.name} ({', '.join(one.addresses)})" for one in self.nodes)
+        return f"{self.name!r} with {nodes or 'no nodes'}"
+
+
+def _sections(text: str) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """The sections of the file in their order: path and the options in it."""
+    found: list[tuple[tuple[str, ...], dict[str, str]]] = []
+    open_ones: list[tuple[tuple[str, ...], dict[str, str]]] = [((), {})]
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.endswith("{"):
+            path = (*open_ones[-1][0], line[:-1].strip())
+            open_ones.append((path, {}))
+            found.append(open_ones[-1])
+        elif line == "}":
+            if len(open_ones) == 1:
+                raise CorosyncInvalid(f"corosync.conf line {number}: a brace too many")
+            open_ones.pop()
+        elif ":" in line:
+            name, _colon, value = line.partition(":")
+            open_ones[-1][1][name.strip()] = value.strip()
+        else:
+            raise CorosyncInvalid(f"corosync.conf line {number}: neither option nor section")
+    if len(open_ones) != 1:
+        raise CorosyncInvalid("corosync.conf: a section is not closed")
+    return found
+
+
+def parse(text: str) -> Cluster:
+    """The cluster that a corosync.conf describes."""
+    totem: dict[str, str] = {}
+    quorum: dict[str, str] = {}
+    nodes: list[Node] = []
+    for path, options in _sections(text):
+        if path == ("totem",):
+            totem.update(options)
+        elif path == ("quorum",):
+            quorum.update(options)
+        elif path == ("nodelist", "node"):
+            links = sorted(name for name in options if re.fullmatch(r"ring\d_addr", name))
+            addresses = tuple(options[name] for name in links)
+            nodes.append(Node(options.get("name", ""), addresses))
+    return Cluster(
+        name=totem.get("cluster_name", ""),
+        nodes=tuple(nodes),
+        crypto={
+            "cipher": totem.get("crypto_cipher", "none"),
+            "hash": totem.get("crypto_hash", "none"),
+        },
+        totem=totem,
+        quorum=quorum,
+    )
+
+
+def is_distributions(cluster: Cluster) -> bool:
+    """Whether this is exactly the one-node cluster that Debian and Ubuntu start at installation."""
+    return (
+        cluster.name == "debian"
+        and cluster.nodes == (Node("node1", ("127.0.0.1",)),)
+        and cluster.crypto == {"cipher": "none", "hash": "none"}
+        and set(cluster.totem) <= {"version", "cluster_name", "crypto_cipher", "crypto_hash"}
+    )
+
+
+def is_same(current: Cluster, wanted: Cluster) -> bool:
+    """Whether both are the same cluster, whatever its options."""
+    names = [{one.name for one in cluster.nodes} for cluster in (current, wanted)]
+    return current.name == wanted.name and names[0] == names[1]
+
+
+def moved(current: Cluster, wanted: Cluster) -> list[str]:
+    """Members whose link addresses are not the wanted ones."""
+    there = {one.name: one.addresses for one in current.nodes}
+    return [
+        f"{one.name} has {', '.join(there[one.name])}, not {', '.join(one.addresses)}"
+        for one in wanted.nodes
+        if there[one.name] != one.addresses
+    ]
+
+
+def differences(current: Cluster, wanted: Cluster) -> list[str]:
+    """Options that are declared and have another value."""
+    found: list[str] = []
+    for section in ("crypto", "totem", "quorum"):
+        have, want = getattr(current, section), getattr(wanted, section)
+        found.extend(
+            f"{section} {name} is {have.get(name, 'not set')}, not {value}"
+            for name, value in sorted(want.items())
+            if have.get(name) != value
+        )
+    return found
+
+
+def pcs_version(text: str) -> tuple[int, int]:
+    """Major and minor version from what pcs --version prints."""
+    found = re.match(r"\s*(\d+)\.(\d+)", text)
+    version = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+    if version not in DESTROY_WITHOUT_QUESTION:
+        known = ", ".join(f"{major}.{minor}" for major, minor in DESTROY_WITHOUT_QUESTION)
+        raise CorosyncInvalid(f"pcs {text.strip()!r} is not supported; supported are {known}")
+    return version
+
+
+def destroy(version: tuple[int, int]) -> list[str]:
+    """Take the cluster away from this host alone."""
+    return ["pcs", "cluster", "destroy", *DESTROY_WITHOUT_QUESTION[version]]
+
+
+def authenticate(wanted: Cluster) -> list[str]:
+    """Make the members' pcsd known to each other; the password comes by standard input."""
+    argv = ["pcs", "host", "auth", "-u", "hacluster"]
+    for one in wanted.nodes:
+        argv += [one.name, f"addr={one.addresses[0]}"]
+    return argv
+
+
+def _pairs(options: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(options.items())]
+
+
+def setup(wanted: Cluster) -> list[str]:
+    """Configure the cluster on all members; pcs refuses hosts that are in another one."""
+    argv = ["pcs", "cluster", "setup", wanted.name]
+    for one in wanted.nodes:
+        argv += [one.name, *(f"addr={address}" for address in one.addresses)]
+    argv += ["transport", "knet"]
+    sections: Sequence[tuple[str, Mapping[str, str]]] = (
+        ("crypto", wanted.crypto),
+        ("totem", wanted.totem),
+        ("quorum", wanted.quorum),
+    )
+    for keyword, options in sections:
+        if options:
+            argv += [keyword, *_pairs(options)]
+    return argv

@@ -1,0 +1,273 @@
+# Copyright (c) 2026, kwdb.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use it from other collections or standalone plugins/modules!
+
+"""One drill: write rows, let something happen to the pair, wait for health, compare the rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Callable
+
+from ansible_collections.kwdb.ha.plugins.module_utils import (
+    _pair,
+    _pair_fence,
+    _pair_move,
+    _pair_rows,
+    _sql_client,
+)
+from ansible_collections.kwdb.ha.plugins.module_utils._command import CommandFailed
+
+if TYPE_CHECKING:
+    from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
+
+# Drills that take a host down.
+DESTRUCTIVE = ("power_cut",)
+# A move has to be over long before the whole drill is.
+MOVE_TIMEOUT_S = 180
+# Rows before the event show that writing works; rows after it show that it works again.
+ROWS_AROUND = 10
+WARM_UP_S = 60
+STATEMENT_S = 30
+SHOWN = 20
+
+
+class DrillRefused(Exception):
+    """The drill may not start; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done and how."""
+
+    drill: str
+    allow_destructive: bool
+    interval: float
+    timeout: int
+    record_directory: str
+
+
+@dataclass
+class Drill:
+    """One drill while it runs."""
+
+    order: Order
+    run: Runner
+    look_at: Callable[[], _pair.Pair]
+    names: _pair.Names
+    client: _sql_client.Client
+    move: _pair_move.Move
+    id: str = field(default_factory=_pair_rows.new_drill_id)
+    timeline: _pair_move.Timeline = field(default_factory=_pair_move.Timeline)
+    troubles: list[str] = field(default_factory=list)
+    # Whether rows came through until the end.
+    writable: bool = True
+
+    @property
+    def table(self) -> str:
+        """The drill's own table."""
+        return _pair_rows.table_of(self.id)
+
+    def look(self) -> _pair.Pair:
+        """One look at the pair that also remembers how far the service has come."""
+        pair = self.look_at()
+        for name in _pair_move.progress(pair, self.move):
+            self.timeline.mark(name)
+        return pair
+
+    def sql(self, *statements: str) -> list[str]:
+        """Run statements, patiently: the service may just have moved."""
+        return _sql_client.execute_patiently(self.client, statements, STATEMENT_S, WARM_UP_S)
+
+
+def check(pair: _pair.Pair, move: _pair_move.Move, order: Order) -> None:
+    """Refuse what must not be done, or not on this host."""
+    cib = pair.cib
+    if cib is None:
+        raise DrillRefused("the cluster does not run on this host")
+    if order.drill in DESTRUCTIVE:
+        if not order.allow_destructive:
+            raise DrillRefused(
+                f"the drill {order.drill} takes the host {move.source} down: "
+                "set allow_destructive to true to allow it"
+            )
+        if pair.host == move.source:
+            raise DrillRefused(
+                f"{pair.host} is the active host and does not survive the drill {order.drill}: "
+                f"run it on {move.target}"
+            )
+        if not _pair.fencing_enabled(cib) or not _pair_fence.devices_for(cib, move.source):
+            raise DrillRefused(
+                f"no fence device can power off {move.source}: configure one, or leave out the "
+                f"drill {order.drill}"
+            )
+    if _pair_rows.on_file_system(order.record_directory, cib.directory):
+        raise DrillRefused(
+            f"record_directory {order.record_directory} is on the replicated disk "
+            f"({cib.directory}): name a folder on the host's own disk"
+        )
+
+
+def act(drill: Drill) -> None:
+    """Let it happen; what goes wrong is part of the result."""
+    source = drill.move.source
+    try:
+        if drill.order.drill == "switchover":
+            _pair_move.execute(
+                drill.run, drill.look, drill.names, drill.move, MOVE_TIMEOUT_S, drill.timeline
+            )
+        else:
+            drill.run(_pair_fence.fence_command(source), why=f"{source} could not be fenced")
+            drill.timeline.mark("fenced")
+    except (CommandFailed, _pair_move.MoveFailed) as exc:
+        drill.troubles.append(str(exc))
+
+
+def judge(drill: Drill, writer: _pair_rows.Writer) -> _pair_rows.Verdict | None:
+    """Compare the acknowledged rows with the table; nothing when it cannot be read."""
+    try:
+        answer = drill.sql(f"SELECT id FROM {drill.table}")
+    except _sql_client.SqlFailed as exc:
+        drill.troubles.append(f"the rows could not be read back: {exc}")
+        return None
+    verdict = _pair_rows.compare(
+        drill.id,
+        [row.id for row in writer.rows],
+        _pair_rows.present_ids(answer),
+        writer.sequence,
+    )
+    if not verdict.clean:
+        drill.troubles.append(
+            f"{len(verdict.lost)} acknowledged rows are lost, {len(verdict.duplicates)} are there "
+            f"more than once, {len(verdict.foreign)} were never written"
+        )
+    return verdict
+
+
+def clean_up(drill: Drill) -> None:
+    """Leave no row behind."""
+    try:
+        drill.sql(f"DROP TABLE IF EXISTS {drill.table}")
+    except _sql_client.SqlFailed as exc:
+        drill.troubles.append(f"the table {drill.table} is still there, drop it by hand: {exc}")
+
+
+def perform(drill: Drill) -> dict[str, Any]:
+    """Run the drill from the first row to the last look; the result holds what went wrong."""
+    history = _pair_fence.read_history(drill.run)
+    try:
+        drill.sql(*_pair_rows.table_statements(drill.table))
+    except _sql_client.SqlFailed as exc:
+        raise DrillRefused(
+            f"the database does not take the drill's table through {drill.client.address}: {exc}"
+        ) from exc
+    record = _pair_rows.open_record(drill.order.record_directory, drill.id)
+    writer = _pair_rows.Writer(
+        drill.client, drill.table, drill.id, record, interval=drill.order.interval
+    )
+    try:
+        with record, _pair_move.unwinding():
+            outcome = _write_through(drill, writer)
+            verdict = judge(drill, writer)
+    except DrillRefused:
+        _pair_rows.drop_record(record.name)
+        raise
+    finally:
+        writer.stop()
+        clean_up(drill)
+    fencing = _pair_fence.fence_report(
+        history, _pair_fence.read_history(drill.run), drill.look_at().cib, drill.move.source
+    )
+    result = {**outcome, **_rows_result(drill, writer, verdict), **_fence_result(fencing)}
+    result.update(phases=drill.timeline.as_list(), troubles=list(drill.troubles))
+    if not drill.troubles:
+        _pair_rows.drop_record(record.name)
+    return {**result, "record": record.name if drill.troubles else "", "summary": summary(result)}
+
+
+def _write_through(drill: Drill, writer: _pair_rows.Writer) -> dict[str, Any]:
+    """Write before, during and after the event."""
+    writer.start()
+    if not writer.wait_for(ROWS_AROUND, WARM_UP_S):
+        raise DrillRefused(
+            f"no rows can be written through {drill.client.address}:{drill.client.port}, "
+            f"nothing was done to the pair: {writer.last_error}"
+        )
+    drill.timeline = _pair_move.Timeline()
+    act(drill)
+    left = max(1.0, drill.order.timeout - drill.timeline.elapsed())
+    well, found = _pair_move.wait_healthy(drill.look, left, drill.move.target)
+    healthy_after = round(drill.timeline.elapsed(), 2) if well else None
+    if not well:
+        drill.troubles.append(
+            f"the pair is not healthy {drill.order.timeout} s after the event: "
+            f"{_pair_move.reasons(_pair_move.errors(found)) or 'the service is elsewhere'}"
+        )
+    if not writer.wait_for(ROWS_AROUND, WARM_UP_S):
+        drill.writable = False
+        drill.troubles.append(f"no rows can be written any more: {writer.last_error}")
+    writer.stop()
+    return {
+        "drill": drill.order.drill,
+        "drill_id": drill.id,
+        "source": drill.move.source,
+        "target": drill.move.target,
+        "healthy_after_s": healthy_after,
+        "findings": [asdict(one) for one in found],
+    }
+
+
+def _rows_result(
+    drill: Drill, writer: _pair_rows.Writer, verdict: _pair_rows.Verdict | None
+) -> dict[str, Any]:
+    """What the rows say."""
+    event = drill.timeline.started
+    # Rows go on for a moment after the event: when they end for good, the pauses between those are
+    # not the outage.
+    rows = writer.rows if drill.writable else writer.rows[-1:]
+    end = _pair_rows.outage_end(rows, event)
+    if end is not None:
+        drill.timeline.marks["outage over"] = end
+    return {
+        "acked": len(writer.rows),
+        "lost": len(verdict.lost) if verdict else None,
+        "lost_ids": verdict.lost[:SHOWN] if verdict else [],
+        "duplicate_ids": verdict.duplicates[:SHOWN] if verdict else [],
+        "foreign_ids": verdict.foreign[:SHOWN] if verdict else [],
+        "unacknowledged": verdict.unacknowledged if verdict else 0,
+        "outage_s": _pair_rows.outage(rows, event),
+        "outage_from_s": _pair_rows.outage_start(rows, event),
+        "acknowledgements": _pair_rows.acknowledgements(writer.rows, event),
+    }
+
+
+def _fence_result(fencing: dict[str, Any]) -> dict[str, Any]:
+    """Who took the host down."""
+    return {"fenced_by": fencing.get("agents", ""), "fencing": fencing}
+
+
+def summary(result: dict[str, Any]) -> str:
+    """One line for people."""
+    lost = "unknown" if result["lost"] is None else result["lost"]
+    outage_s = "not ended" if result["outage_s"] is None else f"{result['outage_s']:.1f} s"
+    healthy = result["healthy_after_s"]
+    again = "not healthy again" if healthy is None else f"healthy again after {healthy:.1f} s"
+    fenced = f", fenced by {result['fenced_by']}" if result["fenced_by"] else ""
+    return (
+        f"{result['drill']}: {result['source']} -> {result['target']}, "
+        f"{result['acked']} rows acknowledged, {lost} lost, outage {outage_s}, {again}{fenced}"
+    )
+
+
+def how_to_go_on(drill: Drill, result: dict[str, Any]) -> str:
+    """What is wrong and what a person does next."""
+    wrong = "; ".join(drill.troubles)
+    record = f" The acknowledged rows are listed in {result['record']}." if result["record"] else ""
+    return (
+        f"the drill {drill.order.drill} failed: {wrong}. No ban or move constraint of the drill is "
+        f"in force.{record} Look at the pair with pair_info and mend what it names before any "
+        "further drill."
+    )

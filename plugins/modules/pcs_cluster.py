@@ -1,0 +1,378 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kwdb.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pcs_cluster
+short_description: Set up a Pacemaker cluster
+version_added: 0.1.0
+description:
+  - Makes the host a running member of the declared cluster. On the first host the whole cluster is set up and started on all members.
+  - Run it on every member, one after the other (C(throttle=1)), so that each looks after its own services.
+  - The one-node cluster that the packages of Debian and Ubuntu start at installation is removed, but only when it is exactly that
+    and holds no resource. Any other cluster is refused.
+  - Options that differ in a cluster that is already there (encryption, totem, quorum) are reported and not changed.
+author:
+  - kwdb.ha contributors (@kwdb)
+requirements:
+  - pcs 0.10, 0.11 or 0.12 with a running C(pcsd) on all members
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+options:
+  name:
+    description: Name of the cluster.
+    type: str
+    required: true
+  nodes:
+    description: Its members.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the node, which must be what C(uname -n) says there.
+        type: str
+        required: true
+      addresses:
+        description: Its addresses, one per link, the most important first. Two links on separate networks are strongly advised.
+        type: list
+        elements: str
+        required: true
+  crypto:
+    description: Encryption and authentication of the cluster's traffic.
+    type: dict
+    default: {cipher: aes256, hash: sha256}
+    suboptions:
+      cipher:
+        description: Cipher; V(none) turns encryption off.
+        type: str
+        default: aes256
+      hash:
+        description: Hash.
+        type: str
+        default: sha256
+  totem:
+    description: Options of corosync's C(totem) section, for example C(token) in milliseconds.
+    type: dict
+    default: {}
+  quorum:
+    description: Options of corosync's C(quorum) section. C(two_node) is set by itself.
+    type: dict
+    default: {}
+  hacluster_password:
+    description:
+      - Password of the user C(hacluster), the same on all members. Needed to set up a cluster.
+      - It is handed over by standard input.
+    type: str
+  distribute:
+    description:
+      - Send the configuration of this member to the others again.
+      - For a set-up that was interrupted when it had reached only some of them.
+    type: bool
+    default: false
+  wait:
+    description: Seconds to wait until the members are online.
+    type: int
+    default: 180
+  state:
+    description:
+      - V(prepared) only makes sure that the host is free for the cluster, and removes the distribution's default one.
+        Use it on all members before V(present).
+      - V(present) also sets the cluster up and starts it.
+    type: str
+    choices: [prepared, present]
+    default: present
+seealso:
+  - module: kwdb.ha.pcs_config
+"""
+
+EXAMPLES = r"""
+- name: Make sure that all hosts are free for the cluster
+  kwdb.ha.pcs_cluster:
+    name: kwdb
+    nodes: &nodes
+      - {name: ha-node01, addresses: [192.0.2.11, 198.51.100.11]}
+      - {name: ha-node02, addresses: [192.0.2.12, 198.51.100.12]}
+    state: prepared
+
+- name: Set up the cluster
+  kwdb.ha.pcs_cluster:
+    name: kwdb
+    nodes: *nodes
+    totem: {token: 3000}
+    hacluster_password: "{{ vault_hacluster_password }}"
+  throttle: 1
+"""
+
+RETURN = r"""
+cluster:
+  description:
+    - What was found on the host. V(none) is no cluster, V(default) the distribution's, V(ours) the declared one.
+  returned: success
+  type: str
+  sample: ours
+differences:
+  description: Declared options that have another value in the cluster that is there. They are not changed.
+  returned: success
+  type: list
+  elements: str
+  sample: ["totem token is 1000, not 3000"]
+commands:
+  description: Commands that were run, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: ["pcs cluster start"]
+"""
+
+import os
+import shlex
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kwdb.ha.plugins.module_utils import (
+    _cib,
+    _command,
+    _corosync,
+    _settled,
+    _values,
+)
+
+CONFIGURATION = "/etc/corosync/corosync.conf"
+STORED_CIB = "/var/lib/pacemaker/cib/cib.xml"
+SERVICES = ("corosync", "pacemaker")
+
+
+class CannotJoin(Exception):
+    """The host cannot become a member; the message says why and what to do."""
+
+
+def wanted_cluster(params: dict[str, Any]) -> _corosync.Cluster:
+    """The declared cluster."""
+
+    def texts(given: dict[str, Any]) -> dict[str, str]:
+        return {name: _values.text(value) for name, value in given.items() if value is not None}
+
+    return _corosync.Cluster(
+        name=params["name"],
+        nodes=tuple(
+            _corosync.Node(one["name"], tuple(one["addresses"])) for one in params["nodes"]
+        ),
+        crypto=texts(params["crypto"]),
+        totem=texts(params["totem"]),
+        quorum=texts(params["quorum"]),
+    )
+
+
+def found_cluster(
+    current: _corosync.Cluster | None, wanted: _corosync.Cluster, resources: int
+) -> str:
+    """What the host has: none, default or ours; anything else is not touched."""
+    if current is None:
+        return "none"
+    if _corosync.is_distributions(current):
+        if resources:
+            raise CannotJoin(
+                f"the cluster {current.text()} looks like the one that the packages start, but"
+                f" holds {resources} resources; look at them (pcs resource config) and, if nobody"
+                " needs them, remove them or run pcs cluster destroy"
+            )
+        return "default"
+    if not _corosync.is_same(current, wanted):
+        raise CannotJoin(
+            f"this host already belongs to the cluster {current.text()}, which is not the declared"
+            f" {wanted.text()}; if nobody needs it, run pcs cluster destroy on this host first"
+        )
+    moved = _corosync.moved(current, wanted)
+    if moved:
+        raise CannotJoin(
+            f"the cluster {current.name!r} is there with other addresses: {'; '.join(moved)};"
+            " correct the inventory, or change the links with pcs cluster link"
+        )
+    return "ours"
+
+
+def plan(
+    found: str,
+    wanted: _corosync.Cluster,
+    state: str,
+    distribute: bool,
+    services: dict[str, bool],
+    version: tuple[int, int],
+) -> list[list[str]]:
+    """The commands that make the host what is declared."""
+    commands = []
+    if found == "default":
+        commands.append(_corosync.destroy(version))
+    if state == "prepared":
+        return commands
+    if found in ("none", "default"):
+        commands += [_corosync.authenticate(wanted), _corosync.setup(wanted)]
+        commands += [["pcs", "cluster", "start", "--all"], ["pcs", "cluster", "enable", "--all"]]
+        return commands
+    if distribute:
+        commands.append(["pcs", "cluster", "sync", "corosync"])
+    if not services["active"]:
+        commands.append(["pcs", "cluster", "start"])
+    if not services["enabled"]:
+        commands.append(["pcs", "cluster", "enable"])
+    return commands
+
+
+def read_file(path: str) -> str | None:
+    """The text of a file, None when there is none."""
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def services(run: _command.Runner) -> dict[str, bool]:
+    """Whether the cluster's services run now and start at boot."""
+
+    def all_are(what: str) -> bool:
+        # The exit code tells whether one of them is; the lines tell it of each.
+        said = run(["systemctl", f"is-{what}", *SERVICES], ok=range(256)).stdout.split()
+        return said == [what] * len(SERVICES)
+
+    return {"active": all_are("active"), "enabled": all_are("enabled")}
+
+
+def wait_online(run: _command.Runner, names: set[str], seconds: int) -> None:
+    """Wait until these nodes are members of a cluster that has elected its controller."""
+    deadline = time.monotonic() + seconds
+    while True:
+        missing = sorted(names)
+        # While Pacemaker starts, its tools find nobody to talk to.
+        result = run(["crm_mon", "-1", "--output-as", "xml"], ok=range(256))
+        if result.rc == 0:
+            status = _settled.parse(result.stdout)
+            missing = sorted(names - _settled.online_nodes(status))
+            if not missing and _settled.has_controller(status):
+                return
+        if time.monotonic() >= deadline:
+            raise CannotJoin(
+                f"the cluster did not come up in {seconds} s: not online or without a controller:"
+                f" {', '.join(missing) or 'all'}; see journalctl -u corosync -u pacemaker there"
+            )
+        time.sleep(1)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "nodes": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "addresses": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "crypto": {
+                "type": "dict",
+                "default": {"cipher": "aes256", "hash": "sha256"},
+                "options": {
+                    "cipher": {"type": "str", "default": "aes256"},
+                    "hash": {"type": "str", "default": "sha256"},
+                },
+            },
+            "totem": {"type": "dict", "default": {}},
+            "quorum": {"type": "dict", "default": {}},
+            "hacluster_password": {"type": "str", "no_log": True},
+            "distribute": {"type": "bool", "default": False},
+            "wait": {"type": "int", "default": 180},
+            "state": {"type": "str", "choices": ["prepared", "present"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    run = _command.Runner(module)
+    try:
+        result = carry_out(run, module)
+    except (CannotJoin, _corosync.CorosyncInvalid, _cib.CibInvalid) as exc:
+        module.fail_json(msg=str(exc))
+    except _command.CommandFailed as exc:
+        module.fail_json(msg=str(exc), **exc.details)
+    else:
+        for difference in result["differences"]:
+            module.warn(f"cluster {module.params['name']}: {difference} (not changed)")
+        module.exit_json(**result)
+
+
+def carry_out(run: _command.Runner, module: AnsibleModule) -> dict[str, Any]:
+    """Read, plan, apply; returns the result."""
+    params = module.params
+    wanted = wanted_cluster(params)
+    current, found = read(wanted)
+    version = (0, 11)  # any, where pcs is not installed yet and nothing is run
+    # Starting pcs takes longer than all the rest; a member needs nothing that depends on its version.
+    if found != "ours" and run.has("pcs"):
+        version = _corosync.pcs_version(run(["pcs", "--version"]).stdout)
+    asked = found == "ours" and params["state"] == "present"
+    running = services(run) if asked else {}
+    commands = plan(found, wanted, params["state"], params["distribute"], running, version)
+    if not module.check_mode:
+        apply(run, commands, params["hacluster_password"])
+        if params["state"] == "present":
+            local = {os.uname().nodename}
+            expect = local if found == "ours" else {one.name for one in wanted.nodes}
+            wait_online(run, expect, params["wait"])
+    return report(current, found, wanted, commands, params["state"])
+
+
+def read(wanted: _corosync.Cluster) -> tuple[_corosync.Cluster | None, str]:
+    """The cluster that the host belongs to, and what that is to us."""
+    text, stored = read_file(CONFIGURATION), read_file(STORED_CIB)
+    current = None if text is None else _corosync.parse(text)
+    resources = 0 if stored is None else _cib.count_primitives(_cib.parse(stored))
+    return current, found_cluster(current, wanted, resources)
+
+
+def apply(run: _command.Runner, commands: list[list[str]], password: str | None) -> None:
+    """Run the commands; the one that needs the password gets it by standard input."""
+    needs = [one for one in commands if one[:3] == ["pcs", "host", "auth"]]
+    if needs and not password:
+        raise CannotJoin("hacluster_password is needed to set the cluster up")
+    for one in commands:
+        run(one, stdin=f"{password}\n" if one in needs else None)
+
+
+def report(
+    current: _corosync.Cluster | None,
+    found: str,
+    wanted: _corosync.Cluster,
+    commands: list[list[str]],
+    state: str,
+) -> dict[str, Any]:
+    """The result of the module."""
+    before = "no cluster\n" if current is None else f"cluster {current.text()}\n"
+    after = before
+    if commands and state == "prepared":
+        after = "no cluster\n"
+    elif commands:
+        after = f"cluster {wanted.text()}\nrunning and enabled\n"
+    ours = current is not None and found == "ours"
+    return {
+        "changed": bool(commands),
+        "cluster": found,
+        "differences": _corosync.differences(current, wanted) if current and ours else [],
+        "commands": [shlex.join(one) for one in commands],
+        "diff": {"before": before, "after": after},
+    }
+
+
+if __name__ == "__main__":
+    main()

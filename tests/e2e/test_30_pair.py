@@ -1,0 +1,95 @@
+"""The finished pair: every later run changes nothing and undoes nothing."""
+
+from __future__ import annotations
+
+import yaml
+from pairlab import Lab, Run, write_case
+
+
+def no_change(run: Run) -> None:
+    run.must()
+    assert set(run.report["hosts"]) >= set(Lab.hosts)
+    assert run.changed == {host: [] for host in run.changed}
+
+
+def active_host(lab: Lab) -> str:
+    for host in lab.hosts:
+        if lab.ssh(host, "findmnt -n -o SOURCE /var/lib/kaiwudb", check=False).startswith(
+            "/dev/drbd"
+        ):
+            return host
+    raise AssertionError("the database's file system is mounted on no host")
+
+
+def test_second_run(lab: Lab) -> None:
+    run = lab.play("site.yml")
+    no_change(run)
+    write_case(
+        "second_run", ok=True, evidence={"seconds": run.seconds, "hosts": run.report["hosts"]}
+    )
+
+
+def test_check_mode(lab: Lab) -> None:
+    run = lab.play("site.yml", "--check", "--diff")
+    no_change(run)
+    write_case(
+        "check_on_pair", ok=True, evidence={"seconds": run.seconds, "hosts": run.report["hosts"]}
+    )
+
+
+def test_active_host_in_standby(lab: Lab) -> None:
+    """An operator has put the active host aside: it stays so, and the service stays where it went."""
+    host = active_host(lab)
+    lab.ssh(host, f"pcs node standby {host} && crm_resource --wait --timeout=180", timeout=240)
+    try:
+        after = active_host(lab)
+        assert after != host
+        no_change(lab.play("site.yml"))
+        assert lab.ssh(host, f"crm_attribute -N {host} -n standby -G -q").strip() == "on"
+        assert active_host(lab) == after
+    finally:
+        lab.ssh(
+            host, f"pcs node unstandby {host} && crm_resource --wait --timeout=180", timeout=240
+        )
+    write_case("second_run_in_standby", ok=True, evidence={"standby": host, "active": after})
+
+
+def test_moved_and_in_maintenance(lab: Lab) -> None:
+    """Moved by the playbook, and then out of Pacemaker's hands: both stay so."""
+    before = active_host(lab)
+    lab.play("switchover.yml").must()
+    after = active_host(lab)
+    assert after != before
+    lab.ssh(after, "pcs property set maintenance-mode=true")
+    try:
+        no_change(lab.play("site.yml"))
+        assert lab.ssh(after, "crm_attribute -n maintenance-mode -G -q").strip() == "true"
+        assert active_host(lab) == after
+    finally:
+        lab.ssh(
+            after,
+            "pcs property set maintenance-mode=false && crm_resource --wait --timeout=180",
+            timeout=240,
+        )
+    write_case("second_run_moved_in_maintenance", ok=True, evidence={"from": before, "to": after})
+
+
+def test_fence_device_that_does_not_answer(lab: Lab) -> None:
+    """The agent is there now, so a wrong password is found before anything is changed."""
+    before = {host: lab.ssh(host, "cibadmin -Q -o configuration") for host in lab.hosts}
+    hosts = lab.inventory / "hosts.yml"
+    text = hosts.read_text()
+    whole = yaml.safe_load(text)
+    whole["all"]["children"]["kwdb_pair"]["hosts"]["ha-node02"]["pair_fence_options"][
+        "password"
+    ] = "not-the-password"
+    hosts.write_text(yaml.safe_dump(whole))
+    try:
+        run = lab.play("site.yml")
+    finally:
+        hosts.write_text(text)
+    assert run.rc != 0
+    assert any("fence" in message and "ha-node02" in message for message in run.messages)
+    assert all(not tasks for tasks in run.changed.values()), run.changed
+    assert {host: lab.ssh(host, "cibadmin -Q -o configuration") for host in lab.hosts} == before
+    write_case("refused_fence_device", ok=True, evidence=run.messages)

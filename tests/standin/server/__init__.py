@@ -1,0 +1,1 @@
+"""The stand-in's server side: store, process, health page and certificates."""

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, kwdb.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster that is a file: the real tools of a release, run in its root on a CIB file."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible_collections.kwdb.ha.plugins.module_utils import (
+    _command,
+    _declaration,
+    _transaction,
+)
+
+
+@dataclass
+class Cluster:
+    """Runs programs in a root, with its CIB file in the place of a live cluster."""
+
+    root: pathlib.Path
+    place: pathlib.Path
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+    # Called with each patch before it is pushed: the moment in which somebody else may be faster.
+    before_patch: Callable[[pathlib.Path], None] | None = None
+
+    @property
+    def cib_file(self) -> pathlib.Path:
+        """The file that holds the configuration."""
+        return self.place / "cib.xml"
+
+    @property
+    def cib(self) -> ElementTree.Element:
+        """The configuration as it is now."""
+        return ElementTree.fromstring(self.cib_file.read_text(encoding="utf-8"))
+
+    @property
+    def promoted(self) -> str:
+        """The word that this release's schema has for the promoted role."""
+        return "Master" if self.cib.get("validate-with") == "pacemaker-3.5" else "Promoted"
+
+    def inside(self, path: pathlib.Path | str) -> str:
+        """The path as it is called in the root."""
+        return str(path).replace(str(self.root), "", 1)
+
+    def has(self, program: str) -> bool:
+        """Whether the root has the program."""
+        return any((self.root / place / program).exists() for place in ("usr/bin", "usr/sbin"))
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        ok: Sequence[int] = (0,),
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
+        why: str = "",
+    ) -> _command.Result:
+        """As the modules' runner does it; also remembers what was run."""
+        self.ran.append(tuple(argv))
+        if "--patch" in argv and self.before_patch is not None:
+            self.before_patch(pathlib.Path(argv[-1]))
+        return self.quietly(argv, ok=ok, stdin=stdin, env=env, why=why)
+
+    def quietly(
+        self,
+        argv: Sequence[str],
+        *,
+        ok: Sequence[int] = (0,),
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
+        why: str = "",
+    ) -> _command.Result:
+        """Run a program in the root without remembering it."""
+        done = subprocess.run(
+            ["chroot", str(self.root), *(self.inside(one) for one in argv)],
+            input=stdin or "\n",
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "LC_ALL": "C.UTF-8",
+                "CIB_file": self.inside(self.cib_file),
+                "CIB_shadow_dir": self.inside(self.place),
+                **(env or {}),
+            },
+        )
+        result = _command.Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+        if done.returncode not in ok:
+            raise _command.CommandFailed(result, why)
+        return result
+
+    def pcs(self, *words: str) -> str:
+        """The real pcs on the file."""
+        return self.quietly(["pcs", "-f", str(self.cib_file), *words]).stdout
+
+    def apply(self, declared: Mapping[str, Any], **options: Any) -> _transaction.Outcome:
+        """What the modules do with these arguments."""
+        how = _transaction.Options(wait=0, tmpdir=str(self.place), **options)
+        return _transaction.transact(self, _declaration.declaration(declared), how)
+
+    def create(self, nodes: Sequence[str] = ("ha-node01", "ha-node02")) -> None:
+        """An empty configuration with nodes that have joined."""
+        self.cib_file.write_text(self.quietly(["cibadmin", "--empty"]).stdout, encoding="utf-8")
+        for number, node in enumerate(nodes, 1):
+            self.write("nodes", f'<node id="{number}" uname="{node}"/>')
+        self.settle("--quorum=true", *(f"--node-up={node}" for node in nodes))
+
+    def write(self, section: str, xml: str) -> None:
+        """Put an element into a section, as another tool than ours would."""
+        self.quietly(["cibadmin", "--create", "--scope", section, "--xml-text", xml])
+
+    def settle(self, *events: str) -> str:
+        """Let Pacemaker do what it plans, after the events; returns what it said."""
+        out = self.place / "out.xml"
+        argv = ["crm_simulate", "--xml-file", str(self.cib_file), "--simulate", *events]
+        said = self.quietly([*argv, "--save-output", str(out)]).stdout
+        os.replace(out, self.cib_file)
+        return said
+
+    def graph(self, *events: str) -> str:
+        """The transition that Pacemaker plans after the events, as XML."""
+        graph = self.place / "graph.xml"
+        argv = ["crm_simulate", "--xml-file", str(self.cib_file), "--simulate", *events]
+        self.quietly([*argv, "--save-graph", str(graph)])
+        return graph.read_text(encoding="utf-8")
+
+    def promotion_score(self, node: str, score: int, resource: str = "KaiwuData") -> None:
+        """The transient attribute by which DRBD's agent says how good its data is."""
+        number = {"ha-node01": 1, "ha-node02": 2}[node]
+        pair = f'<nvpair id="s-{number}" name="master-{resource}" value="{score}"/>'
+        state = (
+            f'<node_state id="{number}" uname="{node}"><transient_attributes id="{number}">'
+            f'<instance_attributes id="status-{number}">{pair}</instance_attributes>'
+            "</transient_attributes></node_state>"
+        )
+        path = f"//node_state[@uname='{node}']"
+        argv = ["cibadmin", "--modify", "--allow-create", "--xpath", path, "--xml-text", state]
+        self.quietly(argv)
+
+    def roles(self) -> dict[str, dict[str, str]]:
+        """Where each resource is active, and in which role."""
+        text = self.quietly(["crm_mon", "-1", "--output-as", "xml"]).stdout
+        found: dict[str, dict[str, str]] = {}
+        for one in ElementTree.fromstring(text).iterfind("resources//resource"):
+            for node in one.findall("node"):
+                role = {"Master": "Promoted", "Slave": "Unpromoted"}.get(
+                    one.get("role", ""), one.get("role", "")
+                )
+                found.setdefault(one.get("id", ""), {})[node.get("name", "")] = role
+        return found

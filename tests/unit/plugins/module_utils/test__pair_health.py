@@ -1,0 +1,167 @@
+# Copyright (c) 2026, kwdb.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Callable
+
+import pytest
+
+from ansible_collections.kwdb.ha.plugins.module_utils import _pair, _pair_health
+
+Load = Callable[..., _pair.Pair]
+VERSIONS = ("2.0.5", "2.1.5", "3.0.0")
+
+NOW = datetime(2026, 11, 22, 15, 0, tzinfo=timezone.utc)
+
+
+def found(seen: _pair.Pair, now: datetime = NOW) -> list[tuple[str, str, str]]:
+    """Severity, kind and thing of each finding."""
+    return [(one.severity, one.kind, one.thing) for one in _pair_health.findings(seen, now)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_healthy_pair_has_no_finding(pair: Load, version: str) -> None:
+    assert found(pair("healthy", version)) == []
+
+
+CASES = {
+    "standby": [
+        ("operator", "ha-node02"),
+        ("operator", "KaiwuData"),
+        ("operator", "fence-ha-node01"),
+    ],
+    "maintenance": [("operator", "cluster")],
+    "node-maintenance": [("operator", "ha-node02")],
+    "failed-action": [("cluster", "KaiwuDB_monitor_10000")],
+    "unclean-node": [
+        ("fencing", "ha-node01"),
+        ("cluster", "KaiwuFS"),
+        ("cluster", "KaiwuDB"),
+        ("cluster", "ClusterIP"),
+        ("cluster", "KaiwuFS"),
+        ("cluster", "KaiwuFS_stop_0"),
+    ],
+    "lost-node": [("fencing", "ha-node01")],
+    "fenced-node": [
+        ("cluster", "ha-node01"),
+        ("cluster", "KaiwuData"),
+        ("fencing", "fence-ha-node02"),
+        ("replication", "DRBD on ha-node02"),
+    ],
+    "no-promoted": [
+        ("cluster", "KaiwuData"),
+        ("cluster", "KaiwuFS"),
+        ("cluster", "KaiwuDB"),
+        ("cluster", "ClusterIP"),
+    ],
+    "cli-prefer": [("operator", "cli-prefer-KaiwuDBGrp")],
+    "drbd-fence": [("replication", "drbd-fence-by-handler-kwdb-KaiwuData-clone")],
+    "disabled-group": [
+        ("operator", "KaiwuDBGrp"),
+        ("operator", "KaiwuFS"),
+        ("operator", "KaiwuDB"),
+        ("operator", "ClusterIP"),
+    ],
+    "unmanaged-group": [("operator", "KaiwuDBGrp")],
+    "no-quorum": [
+        ("cluster", "cluster"),
+        ("cluster", "KaiwuData"),  # promoted nowhere
+        ("cluster", "KaiwuData"),  # stopped on one host
+        ("cluster", "KaiwuData"),  # stopped on the other
+        ("cluster", "KaiwuFS"),
+        ("cluster", "KaiwuDB"),
+        ("cluster", "ClusterIP"),
+        ("fencing", "fence-ha-node01"),
+        ("fencing", "fence-ha-node02"),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_errors_of_each_state(pair: Load, case: str) -> None:
+    seen = pair(case)
+    assert found(seen) == [("error", kind, thing) for kind, thing in CASES[case]]
+    assert not _pair_health.healthy(_pair_health.findings(seen, NOW))
+
+
+@pytest.mark.parametrize("version", ["2.0.5", "3.0.0"])
+@pytest.mark.parametrize(
+    "case", ["standby", "failed-action", "unclean-node", "drbd-fence", "fenced-node", "no-quorum"]
+)
+def test_every_generation_says_the_same(pair: Load, case: str, version: str) -> None:
+    assert found(pair(case, version)) == found(pair(case))
+
+
+def test_without_fencing_is_a_warning_only(pair: Load) -> None:
+    seen = pair("without-fencing")
+    assert found(seen) == [("warning", "fencing", "cluster")]
+    assert _pair_health.healthy(_pair_health.findings(seen, NOW))
+
+
+def test_a_ban_that_has_ended_is_a_warning_only(pair: Load) -> None:
+    seen = pair("cli-ban-lifetime")
+    assert seen.cib is not None
+    (ban,) = seen.cib.operator_locations
+    assert ban.expires is not None
+    before, after = ban.expires - timedelta(seconds=1), ban.expires + timedelta(seconds=1)
+    assert ("error", "operator", ban.id) in found(seen, before)
+    assert ("warning", "operator", ban.id) in found(seen, after)
+
+
+@pytest.mark.parametrize(
+    ("state", "severity", "words"),
+    [
+        ({"disk": "Inconsistent"}, "error", "the local disk is Inconsistent"),
+        ({"disk": "Diskless"}, "error", "the local disk is Diskless"),
+        ({"connection": "Connecting", "peer_disk": "DUnknown"}, "error", "not connected"),
+        ({"connection": "StandAlone", "peer_disk": "DUnknown"}, "error", "StandAlone"),
+        (
+            {"peer_disk": "Inconsistent", "replication": "SyncSource"},
+            "error",
+            "the peer's disk is Inconsistent (SyncSource",
+        ),
+        ({"suspended": "fencing"}, "error", "suspended"),
+        ({"out_of_sync_kib": 12}, "warning", "12 KiB differ"),
+        ({"role": "Primary"}, "error", "the promoted role on ha-node01"),
+    ],
+)
+def test_replication(pair: Load, state: dict[str, object], severity: str, words: str) -> None:
+    (one,) = _pair_health.findings(pair("healthy", **state), NOW)
+    assert (one.severity, one.kind) == (severity, "replication")
+    assert words in one.message and one.remedy
+
+
+def test_replication_is_down(pair: Load) -> None:
+    seen = pair("healthy")
+    down = _pair.Pair(seen.host, seen.cib, seen.status, None)
+    assert found(down) == [("error", "replication", "DRBD on ha-node02")]
+
+
+def test_what_follows_from_standby_is_the_operators(pair: Load) -> None:
+    seen = pair("standby", host="ha-node01", role="Primary", connection="Connecting")
+    kinds = {one.kind for one in _pair_health.findings(seen, NOW)}
+    assert kinds == {"operator"}
+
+
+def test_a_split_brain_is_nobodys_wish(pair: Load) -> None:
+    seen = pair("standby", host="ha-node01", role="Primary", connection="StandAlone")
+    assert ("error", "replication", "DRBD on ha-node01") in found(seen)
+
+
+def test_no_cluster() -> None:
+    assert found(_pair.Pair("ha-node01", installed=False)) == [("error", "host", "ha-node01")]
+    assert found(_pair.Pair("ha-node01")) == [("error", "cluster", "ha-node01")]
+
+
+def test_errors_come_first(pair: Load) -> None:
+    severities = [one[0] for one in found(pair("standby", out_of_sync_kib=4))]
+    assert severities == sorted(severities)  # "error" < "warning"
+
+
+def test_every_finding_has_a_remedy(pair: Load) -> None:
+    for case in [*CASES, "cli-ban", "without-fencing"]:
+        for one in _pair_health.findings(pair(case), NOW):
+            assert one.message and one.remedy, one
