@@ -270,6 +270,38 @@ RESTORE = {
     "snapshot": {"type": "str"},
 }
 
+CONFIG_OPTIONS = {
+    "properties": {"type": "dict"},
+    "resource_defaults": {"type": "dict"},
+    "operation_defaults": {"type": "dict"},
+    "resources": {"type": "list", "elements": "dict", "options": RESOURCE},
+    "groups": {"type": "list", "elements": "dict", "options": GROUP},
+    "constraints": {"type": "list", "elements": "dict", "options": CONSTRAINT},
+    "resource_default_sets": {"type": "list", "elements": "dict", "options": DEFAULT_SET},
+    "operation_default_sets": {"type": "list", "elements": "dict", "options": DEFAULT_SET},
+    **OBJECTS,
+    "exclusive": EXCLUSIVE,
+    **HOW,
+    **RESTORE,
+}
+RESOURCE_OPTIONS = {**RESOURCE, **HOW}
+CONSTRAINT_OPTIONS = {**CONSTRAINT, **HOW}
+
+
+def declared_config(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a task of pcs_config declares."""
+    return params
+
+
+def declared_resource(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a task of pcs_resource declares, in the words of pcs_config."""
+    return {"resources": [{name: params[name] for name in RESOURCE}]}
+
+
+def declared_constraint(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a task of pcs_constraint declares, in the words of pcs_config."""
+    return {"constraints": [{name: params[name] for name in CONSTRAINT}]}
+
 
 def run_module(module: AnsibleModule, params: Mapping[str, Any]) -> None:
     """Carry out what params declare and leave the module with the result or the reason."""

@@ -164,8 +164,11 @@ def _pairs(options: Mapping[str, str]) -> list[str]:
 
 
 def setup(wanted: Cluster) -> list[str]:
-    """Configure the cluster on all members; pcs refuses hosts that are in another one."""
-    argv = ["pcs", "cluster", "setup", wanted.name]
+    """Configure the cluster on all members, start it there and at each boot.
+
+    pcs refuses hosts that are in another cluster. One command, because each start of pcs takes seconds.
+    """
+    argv = ["pcs", "cluster", "setup", "--start", "--enable", wanted.name]
     for one in wanted.nodes:
         argv += [one.name, *(f"addr={address}" for address in one.addresses)]
     argv += ["transport", "knet"]

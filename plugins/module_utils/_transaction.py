@@ -49,6 +49,10 @@ class Refused(Exception):
         self.outcome = outcome
 
 
+class _InDoubt(Exception):
+    """Whether there is anything to do takes more than the configuration to say."""
+
+
 class NotSettled(Exception):
     """The change is in, and the cluster did not get where it should be."""
 
@@ -140,6 +144,25 @@ def transact(run: Runner, declared: _declaration.Declaration, options: Options) 
     wanted = _declaration.wanted_resources(declared)
     intent = Intent(plan, lambda _new: wanted, declared.secret_names(), judge)
     return carry_out(run, intent, options)
+
+
+def unchanged(text: str, declared: _declaration.Declaration, wait: int) -> Outcome | None:
+    """The outcome when the configuration is as declared and, if there is a wait, everything surely at rest.
+
+    None when there is something to do or in doubt. Pure: takes the text of the configuration.
+    """
+
+    def ask(_agent: str) -> _agents.Agent | None:
+        raise _InDoubt
+
+    cib = _cib.parse(text)
+    try:
+        outcome = _outcome(cib, _plan.plan(cib, declared, ask), frozenset(), False)
+    except _InDoubt:
+        return None
+    wanted = _declaration.wanted_resources(declared)
+    at_rest = wait <= 0 or _history.at_rest(cib, wanted)
+    return outcome if at_rest and not outcome.changed else None
 
 
 def carry_out(run: Runner, intent: Intent, options: Options) -> Outcome:

@@ -217,9 +217,7 @@ def plan(
     if state == "prepared":
         return commands
     if found in ("none", "default"):
-        commands += [_corosync.authenticate(wanted), _corosync.setup(wanted)]
-        commands += [["pcs", "cluster", "start", "--all"], ["pcs", "cluster", "enable", "--all"]]
-        return commands
+        return [*commands, _corosync.authenticate(wanted), _corosync.setup(wanted)]
     if distribute:
         commands.append(["pcs", "cluster", "sync", "corosync"])
     if not services["active"]:

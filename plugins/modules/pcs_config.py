@@ -927,40 +927,8 @@ from ansible_collections.kwdb.ha.plugins.module_utils import _cluster_module
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "properties": {"type": "dict"},
-            "resource_defaults": {"type": "dict"},
-            "operation_defaults": {"type": "dict"},
-            "resources": {
-                "type": "list",
-                "elements": "dict",
-                "options": _cluster_module.RESOURCE,
-            },
-            "groups": {"type": "list", "elements": "dict", "options": _cluster_module.GROUP},
-            "constraints": {
-                "type": "list",
-                "elements": "dict",
-                "options": _cluster_module.CONSTRAINT,
-            },
-            "resource_default_sets": {
-                "type": "list",
-                "elements": "dict",
-                "options": _cluster_module.DEFAULT_SET,
-            },
-            "operation_default_sets": {
-                "type": "list",
-                "elements": "dict",
-                "options": _cluster_module.DEFAULT_SET,
-            },
-            **_cluster_module.OBJECTS,
-            "exclusive": _cluster_module.EXCLUSIVE,
-            **_cluster_module.HOW,
-            **_cluster_module.RESTORE,
-        },
-        supports_check_mode=True,
-    )
-    _cluster_module.run_module(module, module.params)
+    module = AnsibleModule(argument_spec=_cluster_module.CONFIG_OPTIONS, supports_check_mode=True)
+    _cluster_module.run_module(module, _cluster_module.declared_config(module.params))
 
 
 if __name__ == "__main__":

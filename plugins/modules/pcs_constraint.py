@@ -142,11 +142,9 @@ from ansible_collections.kwdb.ha.plugins.module_utils import _cluster_module
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**_cluster_module.CONSTRAINT, **_cluster_module.HOW},
-        supports_check_mode=True,
+        argument_spec=_cluster_module.CONSTRAINT_OPTIONS, supports_check_mode=True
     )
-    one = {name: module.params[name] for name in _cluster_module.CONSTRAINT}
-    _cluster_module.run_module(module, {"constraints": [one]})
+    _cluster_module.run_module(module, _cluster_module.declared_constraint(module.params))
 
 
 if __name__ == "__main__":

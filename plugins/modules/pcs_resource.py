@@ -118,12 +118,8 @@ from ansible_collections.kwdb.ha.plugins.module_utils import _cluster_module
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={**_cluster_module.RESOURCE, **_cluster_module.HOW},
-        supports_check_mode=True,
-    )
-    one = {name: module.params[name] for name in _cluster_module.RESOURCE}
-    _cluster_module.run_module(module, {"resources": [one]})
+    module = AnsibleModule(argument_spec=_cluster_module.RESOURCE_OPTIONS, supports_check_mode=True)
+    _cluster_module.run_module(module, _cluster_module.declared_resource(module.params))
 
 
 if __name__ == "__main__":

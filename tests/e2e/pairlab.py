@@ -148,6 +148,21 @@ class Lab:
             path.touch(mode=0o600)
             path.write_text(yaml.safe_dump(variables))
 
+    def secrets(self) -> set[str]:
+        """Every password and shared secret of the inventory."""
+        found: set[str] = set()
+
+        def walk(value: Any, name: str) -> None:
+            if isinstance(value, dict):
+                for key, one in value.items():
+                    walk(one, key)
+            elif name.endswith(("password", "secret")):
+                found.add(value)
+
+        for path in (self.inventory / "hosts.yml", self.inventory / "group_vars/kwdb_pair.yml"):
+            walk(yaml.safe_load(path.read_text()), "")
+        return found
+
     def ssh(self, host: str, script: str, check: bool = True, timeout: float = 120) -> str:
         """Run a shell script on a host and return what it printed."""
         done = self.halab(

@@ -22,8 +22,13 @@ def active_host(lab: Lab) -> str:
 
 
 def test_second_run(lab: Lab) -> None:
-    run = lab.play("site.yml")
+    """Nothing changes, and no secret is in the log, as loud as it is."""
+    run = lab.play("site.yml", "-vvv")
     no_change(run)
+    log, known = run.log.read_text(), lab.secrets()
+    assert len(known) >= 4
+    assert "cibadmin --query" in log
+    assert not [one for one in known if one in log]
     write_case(
         "second_run", ok=True, evidence={"seconds": run.seconds, "hosts": run.report["hosts"]}
     )

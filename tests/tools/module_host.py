@@ -69,8 +69,8 @@ def cluster(root: pathlib.Path, name: str, text: str) -> chroot.Cluster:
     return found
 
 
-def python(one: chroot.Cluster, env: Mapping[str, str] | None = None) -> str:
-    """A Python that runs in the root, where the file is the cluster."""
+def shell(one: chroot.Cluster, env: Mapping[str, str] | None = None) -> str:
+    """A shell that runs in the root, where the file is the cluster."""
     names = {
         **(env or {}),
         "CIB_file": one.inside(one.cib_file),
@@ -78,8 +78,8 @@ def python(one: chroot.Cluster, env: Mapping[str, str] | None = None) -> str:
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
     words = [f"{name}={value}" for name, value in names.items()]
-    path = one.place / "python"
-    argv = ["env", *words, "chroot", str(one.root), "/usr/bin/python3"]
+    path = one.place / "shell"
+    argv = ["env", "-i", *words, "chroot", str(one.root), "/bin/sh"]
     path.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n', encoding="utf-8")
     path.chmod(0o755)
     return str(path)
@@ -92,7 +92,8 @@ def inventory(
     return {
         name: {
             "ansible_connection": "local",
-            "ansible_python_interpreter": python(one, env),
+            "ansible_shell_executable": shell(one, env),
+            "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_remote_tmp": one.inside(one.place),
         }
         for name, one in hosts.items()

@@ -30,6 +30,9 @@ KEPT_WHOLE = tuple(
     )
 )
 
+# What tasks on the cluster's configuration return.
+CLUSTER = ("transition", "diff", "operator_state", "cib_version", "findings", "preview_limited")
+
 
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
@@ -65,7 +68,7 @@ class CallbackModule(CallbackBase):
             entry["msg"] = str(values.get("msg", ""))
             entry["ignored"] = False
         if "transition" in values:
-            entry.update(transition=values["transition"], diff=values.get("diff"))
+            entry.update({name: values.get(name) for name in CLUSTER})
         if task.action in KEPT_WHOLE:
             entry["result"] = values
         self.results.append(entry)

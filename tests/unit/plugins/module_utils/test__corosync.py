@@ -108,11 +108,9 @@ def test_plan_of_a_new_cluster() -> None:
     assert plan("none", "prepared") == []
     assert plan("none") == [
         "pcs host auth -u hacluster ha-node01 addr=192.0.2.11 ha-node02 addr=192.0.2.12",
-        "pcs cluster setup kwdb ha-node01 addr=192.0.2.11 addr=198.51.100.11"
+        "pcs cluster setup --start --enable kwdb ha-node01 addr=192.0.2.11 addr=198.51.100.11"
         " ha-node02 addr=192.0.2.12 addr=198.51.100.12"
         " transport knet crypto cipher=aes256 hash=sha256 totem token=3000",
-        "pcs cluster start --all",
-        "pcs cluster enable --all",
     ]
 
 
