@@ -30,7 +30,9 @@ NEW_WORDS = (3, 7)
 TIMED_OUT = 124
 # How much longer than the move itself the ban stays in force when nobody removes it.
 GRACE_S = 60
+# A look costs the host work that the service needs to come up: looks take a quarter of the time at most.
 POLL_S = 0.25
+REST = 3
 
 
 class MoveRefused(Exception):
@@ -233,10 +235,16 @@ def execute(
     _check(look(), identity, move)
 
 
+def _rest(begun: float, least: float = POLL_S) -> None:
+    """Pause after a look that began then."""
+    time.sleep(max(least, REST * (time.monotonic() - begun)))
+
+
 def _wait(look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Timeline) -> None:
     """Wait for the service on the target."""
     deadline = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         pair = patiently(look, deadline)
         for name in progress(pair, move):
             timeline.mark(name)
@@ -248,7 +256,7 @@ def _wait(look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Ti
                 f"the service did not come up on {move.target} within {timeout} s; the ban is "
                 f"lifted, the cluster decides again where it runs. Now: {reasons(found)}"
             )
-        time.sleep(POLL_S)
+        _rest(begun)
 
 
 def wait_healthy(
@@ -260,12 +268,13 @@ def wait_healthy(
     """
     deadline = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         pair = patiently(look, deadline)
         found = _pair_health.findings(pair, datetime.now(timezone.utc))
         well = _pair_health.healthy(found) and (not target or arrived(pair, target))
         if well or time.monotonic() > deadline:
             return well, found
-        time.sleep(1)
+        _rest(begun, least=1)
 
 
 def _check(pair: _pair.Pair, identity: str, move: Move) -> None:

@@ -129,7 +129,6 @@ class Tools:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here needs real time."""
-    monkeypatch.setattr(_pair_move, "POLL_S", 0)
     monkeypatch.setattr(_pair_move.time, "sleep", lambda seconds: None)
 
 
