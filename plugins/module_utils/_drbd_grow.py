@@ -13,10 +13,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from ansible_collections.kwdb.ha.plugins.module_utils._disk import Metadata, metadata_bytes
+from ansible_collections.kwdb.ha.plugins.module_utils._disk import Metadata
 from ansible_collections.kwdb.ha.plugins.module_utils._disk_content import EXT_MAGIC
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd import Refused, State, VolumeState
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_info import Configured
+from ansible_collections.kwdb.ha.plugins.module_utils._drbd_size import usable_bytes
 
 # Less is rounding: DRBD works in 4 KiB, and with bitmaps of more than one peer.
 NOTICEABLE = 1024 * 1024
@@ -31,11 +32,6 @@ class Growth:
     device: str
     before: int
     after: int
-
-
-def usable_bytes(backing: int, internal: bool) -> int:
-    """How large a device can be on a backing disk, with the metadata of one peer at its end."""
-    return backing - (metadata_bytes(backing) if internal else 0)
 
 
 def filesystem_size(head: bytes) -> tuple[str, int]:

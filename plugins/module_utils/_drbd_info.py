@@ -40,6 +40,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._drbd_fence import (
     pacemaker_version,
 )
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_files import resource_path
+from ansible_collections.kwdb.ha.plugins.module_utils._drbd_size import agreed_bytes
 
 SECRET_SHOWN = "********"
 
@@ -153,6 +154,7 @@ def volume_report(
         "backing_disk": configured.disk if configured else "",
         "meta_disk": configured.meta_disk if configured else "",
         "backing_bytes": backing_bytes(configured),
+        "agreed_bytes": agreed_bytes(volume, metadata),
         "last_write": last_write(configured.disk) if configured else "",
         "disk": volume.disk,
         "replication": volume.replication,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.kwdb.ha.plugins.module_utils._command import CommandFailed, Runner
 from ansible_collections.kwdb.ha.plugins.module_utils._disk import (
@@ -57,6 +57,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._drbd_plan import (
     SeenVolume,
     parse_adjust,
 )
+from ansible_collections.kwdb.ha.plugins.module_utils._drbd_size import check_size, needed_bytes
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_wipe import Wipe, check_wipe
 
 
@@ -135,8 +136,38 @@ def _external(
     return SeenVolume(volume, place, data, verdict, tuple(wiping))
 
 
+def check_room(
+    want: Definition,
+    seen: SeenVolume,
+    record: Record | None,
+    state: State | None,
+    peer: Mapping[str, Any] | None,
+) -> None:
+    """Refuse a disk that takes the place of another one and cannot hold what the other side holds."""
+    if seen.metadata == "kept":
+        return
+    volume, place = seen.volume, seen.place
+    known = state.volume(volume.number) if state else None
+    # What is noted of external metadata is the size of their own device.
+    former = record.size if record and place.internal else 0
+    check_size(
+        f"volume {volume.number} of {want.name} on {local_node(want).name}",
+        place.disk,
+        seen.triage.facts.size,
+        place.internal,
+        needed_bytes(volume.number, known, peer),
+        former,
+    )
+
+
 def see_volume(
-    run: Runner, want: Definition, volume: Volume, state: State | None, leave: Leave, major: int
+    run: Runner,
+    want: Definition,
+    volume: Volume,
+    state: State | None,
+    leave: Leave,
+    major: int,
+    peer: Mapping[str, Any] | None = None,
 ) -> SeenVolume:
     """One volume on this host: attached, or what its disks hold."""
     here = local_node(want).name
@@ -145,7 +176,9 @@ def see_volume(
         return SeenVolume(volume, place, attached_triage(place.disk))
     record = read_record(want.name, volume.number)
     see = _internal if place.internal else _external
-    return see(run, here, volume, place, record, leave, major)
+    seen = see(run, here, volume, place, record, leave, major)
+    check_room(want, seen, record, state, peer)
+    return seen
 
 
 def try_config(run: Runner, want: Definition, text: str, version: str) -> None:
@@ -172,7 +205,13 @@ def see_adjust(run: Runner, want: Definition, text: str, version: str) -> tuple[
         return parse_adjust(run(argv, env=dialect(version)).stdout)
 
 
-def see(run: Runner, want: Definition, leave: Leave, version: str) -> Seen:
+def see(
+    run: Runner,
+    want: Definition,
+    leave: Leave,
+    version: str,
+    peer: Mapping[str, Any] | None = None,
+) -> Seen:
     """Everything that the plan for a resource that should be there depends on."""
     major = major_of(version)
     text = render(want, major)
@@ -181,7 +220,9 @@ def see(run: Runner, want: Definition, leave: Leave, version: str) -> Seen:
     state = read_state(run, want.name) if installed else None
     if state is None:
         check_local_address(node)
-    volumes = tuple(see_volume(run, want, volume, state, leave, major) for volume in want.volumes)
+    volumes = tuple(
+        see_volume(run, want, volume, state, leave, major, peer) for volume in want.volumes
+    )
     if installed:
         try_config(run, want, text, version)
     return Seen(

@@ -106,6 +106,14 @@ def judge_external(
     verdict = judge_owner(meta, metadata, record, adopt, major, data.state == "blank")
     if data.state not in ("blank", *WIPEABLE):
         raise Refused(data.message)
+    if data.state == "blank" and not metadata.just_created:
+        # DRBD would compare generations alone, find both sides equal and copy nothing.
+        raise Refused(
+            f"{data.facts.path} is blank, but its metadata on {meta.facts.path} say that it holds one side's data, as after "
+            "the disk was replaced: DRBD would take its zeros for the pair's data. Give these metadata up, so that all is "
+            f"copied from the other host: wipe (drbd_wipe in the role) with disk: {meta.facts.path}, size_bytes: "
+            f"{meta.facts.size}, metadata: '{metadata.device_uuid}'"
+        )
     return verdict
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Mapping
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
 from ansible_collections.kwdb.ha.plugins.module_utils._disk_content import open_fresh
@@ -20,6 +21,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._drbd import Refused, Stat
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_info import Configured
 
 CHUNK = 4 * 1024 * 1024
+SNAPSHOT_CHUNK = 4096
 
 
 def check_victim(
@@ -54,7 +56,7 @@ def is_split(state: State, peer: Mapping[str, Any]) -> bool:
 
 
 def room_for(folder: str, size: int) -> None:
-    """Refuse a folder that cannot hold a copy of so many bytes, or lies on what is being copied."""
+    """Refuse a folder that cannot hold a copy of so many bytes."""
     if not os.path.isdir(folder):
         raise Refused(f"{folder} is not a directory; name one with room for {size} bytes")
     free = os.statvfs(folder)
@@ -87,23 +89,108 @@ def copy_image(source: str, target: str, size: int) -> int:
     return written
 
 
-def logical_volume(run: Runner, disk: str) -> str:
-    """The name VG/LV of a disk that is a logical volume; nothing for others."""
+@dataclass(frozen=True)
+class Logical:
+    """A logical volume, and the room in its volume group."""
+
+    group: str
+    name: str
+    size: int
+    extent: int
+    free: int
+
+    @property
+    def extents(self) -> int:
+        """How many extents a snapshot takes that can hold a change of every byte."""
+        # As LVM itself reckons the largest useful snapshot: a header, and an entry of 16 bytes for each chunk.
+        areas = -(-self.size // SNAPSHOT_CHUNK) // (SNAPSHOT_CHUNK // 16) + 1
+        return -(-(self.size + (areas + 1) * SNAPSHOT_CHUNK) // self.extent)
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How one volume is saved: into an image file, or by a snapshot of the logical volume below it."""
+
+    volume: Configured
+    target: str
+    size: int
+    logical: Logical | None = None
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that takes the snapshot; none for an image."""
+        return save_command(self.logical, self.target) if self.logical else ()
+
+
+def logical_volume(run: Runner, disk: str) -> Logical | None:
+    """The logical volume that a disk is, by whichever name; None for others."""
     if not run.has("lvs"):
-        return ""
-    argv = ["lvs", "--noheadings", "--options", "lv_full_name", disk]
-    return run(argv, ok=(0, 5)).stdout.strip()
+        return None
+    number = os.stat(disk).st_rdev
+    # By its number: lvs knows /dev/VG/LV, but not a name under /dev/disk.
+    chosen = f"lv_kernel_major={os.major(number)} && lv_kernel_minor={os.minor(number)}"
+    wanted = "vg_name,lv_name,lv_size,vg_extent_size,vg_free_count"
+    argv = ["lvs", "--noheadings", "--units", "b", "--nosuffix", "--separator", "/"]
+    found = run([*argv, "--options", wanted, "--select", chosen]).stdout.split()
+    if not found:
+        return None
+    group, name, *numbers = found[0].split("/")
+    size, extent, free = (int(one) for one in numbers)
+    return Logical(group, name, size, extent, free)
 
 
-def save_commands(volume: str, name: str, stamp: str) -> tuple[str, ...]:
-    """The command that takes a snapshot of a logical volume, as large as itself."""
-    snapshot = f"{volume.split('/')[-1]}-split-{stamp}"
-    return ("lvcreate", "--snapshot", "--extents", "100%ORIGIN", "--name", snapshot, volume)
+def save_command(logical: Logical, target: str) -> tuple[str, ...]:
+    """The command that takes a snapshot which cannot overflow."""
+    # A number, no percentage: of 100%ORIGIN lvcreate makes as much as happens to be free, and says nothing. Such
+    # a snapshot is lost as soon as more has changed.
+    size = ("--extents", str(logical.extents), "--chunksize", f"{SNAPSHOT_CHUNK}b")
+    name = target.partition("/")[2]
+    return ("lvcreate", "--snapshot", *size, "--name", name, f"{logical.group}/{logical.name}")
 
 
-def image_path(folder: str, name: str, host: str, number: int, stamp: str) -> str:
-    """Where the image of one volume goes."""
-    return os.path.join(folder, f"{name}-{number}-{host}-{stamp}.img")
+def plan_saving(
+    volume: Configured, state: State, logical: Logical | None, folder: str, image: str, stamp: str
+) -> Saving:
+    """How one volume is saved. Pure."""
+    if logical:
+        target = f"{logical.group}/{logical.name}-split-{stamp}"
+        return Saving(volume, target, logical.extents * logical.extent, logical)
+    return Saving(volume, os.path.join(folder, image), image_bytes(volume, state))
+
+
+def check_complete(name: str, savings: Sequence[Saving], state: State) -> None:
+    """Refuse when the kernel has a volume of which nobody knows where its data are: it would not be saved."""
+    known = {one.volume.number for one in savings}
+    missing = [str(one.number) for one in state.volumes if one.number not in known]
+    if missing or not savings:
+        raise Refused(
+            f"/etc/drbd.d/{name}.res on this host does not have {name}'s volume {', '.join(missing)}, which the kernel "
+            "has: it could not be saved, so nothing was changed. Put the resource's file back, then run again"
+        )
+
+
+def check_room(savings: Sequence[Saving], folder: str) -> None:
+    """Refuse before anything has changed what could not be saved whole, all volumes together."""
+    images = [one for one in savings if one.logical is None]
+    if images:
+        room_for(folder, sum(one.size for one in images))
+    for logical in {one.logical.group: one.logical for one in savings if one.logical}.values():
+        needed = sum(
+            one.size for one in savings if one.logical and one.logical.group == logical.group
+        )
+        free = logical.free * logical.extent
+        if free < needed:
+            raise Refused(
+                f"the volume group {logical.group} has {free} bytes free, {needed} are needed for a snapshot that "
+                "holds all of the victim's data: nothing was changed. Add a disk to the group (vgextend), or "
+                "save an image file elsewhere (snapshot: false and save_to; split_brain_snapshot and "
+                "split_brain_save_to in the playbook)"
+            )
+
+
+def image_name(name: str, host: str, number: int, stamp: str) -> str:
+    """What the image of one volume is called."""
+    return f"{name}-{number}-{host}-{stamp}.img"
 
 
 def stamp_now() -> str:

@@ -210,6 +210,12 @@ options:
     type: list
     elements: str
     default: []
+  peer:
+    description:
+      - The other host's RV(kwdb.ha.drbd_info#module:resource). By it a fresh disk, such as one that replaces another, is refused
+        when it is too small for what the other host holds. Without it such a disk is refused when it is smaller than the one
+        that this host had before.
+    type: dict
   wait:
     description: Seconds to wait for the connection to the other host before O(initial_sync).
     type: int
@@ -413,6 +419,7 @@ SPEC = {
     "start": {"type": "str", "choices": ["auto", "never"], "default": "auto"},
     "initial_sync": {"type": "str", "choices": ["none", "full", "skip"], "default": "none"},
     "peer_generation": {"type": "list", "elements": "str", "default": []},
+    "peer": {"type": "dict"},
     "wait": {"type": "int", "default": 30},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -491,7 +498,7 @@ def present(run: Runner, params: dict[str, Any], check_mode: bool) -> dict[str, 
         params["adopt_metadata"],
         _drbd_wipe.wanted_wipes(params["wipe"]),
     )
-    seen = _drbd_look.see(run, want, leave, version)
+    seen = _drbd_look.see(run, want, leave, version, params["peer"])
     start = params["start"] == "auto"
     plan = _drbd_plan.make_plan(want, text, seen, start, params["allow_disruption"])
     saved: list[str] = []

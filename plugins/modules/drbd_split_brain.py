@@ -46,7 +46,9 @@ options:
     type: path
     default: /var/lib/drbd
   snapshot:
-    description: Save a volume whose backing disk is a logical volume as an LVM snapshot of full size instead.
+    description:
+      - Save a volume whose backing disk is a logical volume as an LVM snapshot instead, so large that it can never overflow. Its
+        volume group needs as much free room as the volume is large; without it the module refuses before anything changes.
     type: bool
     default: false
 """
@@ -67,7 +69,7 @@ commands:
   type: list
   elements: str
 saved:
-  description: Image files and snapshots that hold what the victim had.
+  description: Image files (by path) and snapshots (as C(VG/LV)) that hold what the victim had.
   returned: always
   type: list
   elements: str
@@ -100,29 +102,29 @@ SPEC = {
 }
 
 
-def save(
-    run: Runner, params: dict[str, Any], state: _drbd.State, version: str, check_mode: bool
-) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Keep what each volume of the victim holds; where it lies, and the commands for it."""
-    saved, commands, stamp = [], [], _drbd_split.stamp_now()
-    name, here = params["name"], os.uname().nodename
+def plan_savings(
+    run: Runner, params: dict[str, Any], state: _drbd.State, version: str
+) -> tuple[_drbd_split.Saving, ...]:
+    """How each volume of the victim will be saved; refuses what has no room."""
+    name, stamp = params["name"], _drbd_split.stamp_now()
     volumes, _options = _drbd_info.read_configuration(run, name, version)
+    savings = []
     for one in volumes:
-        logical = _drbd_split.logical_volume(run, one.disk) if params["snapshot"] else ""
-        if logical:
-            argv = _drbd_split.save_commands(logical, name, stamp)
-            commands.append(argv)
-            if not check_mode:
-                run(argv, why="The victim's data cannot be saved, so nothing was discarded")
-            saved.append(f"{logical.split('/')[0]}/{argv[-2]}")
-            continue
-        size = _drbd_split.image_bytes(one, state)
-        _drbd_split.room_for(params["save_to"], size)
-        path = _drbd_split.image_path(params["save_to"], name, here, one.number, stamp)
-        if not check_mode:
-            _drbd_split.copy_image(one.disk, path, size)
-        saved.append(path)
-    return saved, commands
+        logical = _drbd_split.logical_volume(run, one.disk) if params["snapshot"] else None
+        image = _drbd_split.image_name(name, os.uname().nodename, one.number, stamp)
+        folder = params["save_to"]
+        savings.append(_drbd_split.plan_saving(one, state, logical, folder, image, stamp))
+    _drbd_split.check_complete(name, savings, state)
+    _drbd_split.check_room(savings, params["save_to"])
+    return tuple(savings)
+
+
+def save(run: Runner, one: _drbd_split.Saving) -> None:
+    """Keep what one volume of the victim holds."""
+    if one.command:
+        run(one.command, why="The victim's data cannot be saved, so nothing was discarded")
+    else:
+        _drbd_split.copy_image(one.volume.disk, one.target, one.size)
 
 
 def discard(
@@ -131,17 +133,20 @@ def discard(
     """Save what the victim holds, then give its changes up; where it lies, and the commands."""
     name, here = params["name"], os.uname().nodename
     _drbd_split.check_victim(name, here, params["victim"], state, params["peer"])
-    commands: list[tuple[str, ...]] = []
-    if state.connection != "StandAlone":
-        # Disconnected first: what is saved must not change while it is saved.
-        commands.append(("drbdadm", "disconnect", name))
-        if not check_mode:
-            run(commands[0], env=_drbd.dialect(version))
-    saved, saving = save(run, params, state, version, check_mode)
-    connect = ("drbdadm", "connect", "--discard-my-data", name)
+    # Before the first change: a refusal leaves the pair as it was.
+    savings = plan_savings(run, params, state, version)
+    # Disconnected before it is saved: what is saved must not change meanwhile.
+    alone = state.connection == "StandAlone"
+    first = () if alone else (("drbdadm", "disconnect", name),)
+    last = ("drbdadm", "connect", "--discard-my-data", name)
     if not check_mode:
-        run(connect, env=_drbd.dialect(version))
-    return saved, [*commands, *saving, connect]
+        for argv in first:
+            run(argv, env=_drbd.dialect(version))
+        for one in savings:
+            save(run, one)
+        run(last, env=_drbd.dialect(version))
+    snapshots = [one.command for one in savings if one.command]
+    return [one.target for one in savings], [*first, *snapshots, last]
 
 
 def work(run: Runner, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

@@ -164,6 +164,14 @@ def with_files_below_the_mount_point(pair: Pair) -> None:
     (pair.folder / "data" / "old").touch()
 
 
+def with_a_schedule_in_plain_words(pair: Pair) -> None:
+    pair.vars["drbd_verify_schedule"] = "every Sunday at three"
+
+
+def with_a_schedule_of_two_lines(pair: Pair) -> None:
+    pair.vars["drbd_verify_schedule"] = "Sun 03:00\nOnBootSec=1"
+
+
 def with_one_host(pair: Pair) -> None:
     pair.hosts.pop()
     pair.nodes.pop()
@@ -183,6 +191,11 @@ BAD: dict[str, tuple[Callable[[Pair], None], list[str]]] = {
     ),
     "kernel": (without_kernel_module, [f"kernel of {NAMES[1]}", "8.4 and 9 are supported"]),
     "mount point": (with_files_below_the_mount_point, ["is not empty while nothing is mounted"]),
+    "schedule": (
+        with_a_schedule_in_plain_words,
+        ['drbd_verify_schedule is "every Sunday at three", which systemd does not understand'],
+    ),
+    "two lines": (with_a_schedule_of_two_lines, ["which systemd does not understand"]),
     "one host": (with_one_host, ["between exactly two hosts"]),
 }
 

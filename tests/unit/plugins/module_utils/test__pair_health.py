@@ -9,7 +9,7 @@ from typing import Callable
 
 import pytest
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _pair, _pair_health
+from ansible_collections.kwdb.ha.plugins.module_utils import _drbd, _pair, _pair_health
 
 Load = Callable[..., _pair.Pair]
 VERSIONS = ("2.0.5", "2.1.5", "3.0.0")
@@ -132,6 +132,26 @@ def test_replication(pair: Load, state: dict[str, object], severity: str, words:
     (one,) = _pair_health.findings(pair("healthy", **state), NOW)
     assert (one.severity, one.kind) == (severity, "replication")
     assert words in one.message and one.remedy
+
+
+# What the kernel says after an online verify, also one that a timer started.
+COMPARED = """\
+exists resource name:kwdb role:Secondary suspended:no write-ordering:flush
+exists connection name:kwdb local:ipv4:10.0.1.12:7789 peer:ipv4:10.0.1.11:7789 connection:Connected role:Primary congested:no
+exists device name:kwdb volume:0 minor:3 disk:UpToDate size:65500 read:1 written:1 al-writes:1 bm-writes:0
+exists peer-device name:kwdb volume:0 replication:Established peer-disk:UpToDate resync-suspended:no out-of-sync:16 pending:0
+exists -
+"""
+
+
+def test_what_a_comparison_has_found_is_told_by_pair_info(pair: Load) -> None:
+    seen = pair("healthy")
+    for count, words in ((16, ["16 KiB differ between the disks"]), (0, [])):
+        text = COMPARED.replace("out-of-sync:16", f"out-of-sync:{count}")
+        compared = _pair.Pair(seen.host, seen.cib, seen.status, _drbd.parse_events(text, "kwdb"))
+        findings = _pair_health.findings(compared, NOW)
+        assert [one.message for one in findings] == words
+        assert all("verify_blocks.yml" in one.remedy for one in findings)
 
 
 def test_replication_is_down(pair: Load) -> None:
