@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import chroot
 import module_host
@@ -112,12 +112,12 @@ def changed_property() -> dict[str, Any]:
     return {"kwdb.ha.pcs_config": {"properties": {"stonith-timeout": "77s"}, "wait": 0}}
 
 
-WITH_MODULE = {
-    "something to do": changed_property,
-    "check mode of something to do": lambda: {**changed_property(), "check_mode": True},
-    "bad option": lambda: {"kwdb.ha.pcs_resource": {"id": "ClusterIP", "colour": "red"}},
-    "bad declaration": lambda: {"kwdb.ha.pcs_resource": {"id": "9 lives"}},
-    "what is not there": lambda: {
+WITH_MODULE: dict[str, Callable[[], dict[str, Any]]] = {
+    "something_to_do": changed_property,
+    "check_mode_of_something_to_do": lambda: {**changed_property(), "check_mode": True},
+    "bad_option": lambda: {"kwdb.ha.pcs_resource": {"id": "ClusterIP", "colour": "red"}},
+    "bad_declaration": lambda: {"kwdb.ha.pcs_resource": {"id": "9 lives"}},
+    "what_is_not_there": lambda: {
         "kwdb.ha.pcs_constraint": {
             "id": "one",
             "type": "location",
@@ -126,19 +126,26 @@ WITH_MODULE = {
             "score": "5",
         }
     },
-    "going back": lambda: {"kwdb.ha.pcs_config": {"state": "restored", "snapshot": "x"}},
-    "job in the background": lambda: {**tasks(wait=0)[0], "async": 30, "poll": 1},
+    "going_back": lambda: {"kwdb.ha.pcs_config": {"state": "restored", "snapshot": "x"}},
+    "job_in_the_background": lambda: {**tasks(wait=0)[0], "async": 30, "poll": 1},
 }
 
 
-@pytest.mark.parametrize("name", WITH_MODULE)
-def test_everything_else_is_the_modules(running: chroot.Cluster, name: str) -> None:
+def test_everything_else_is_the_modules(running: chroot.Cluster) -> None:
     """Where there is more to it, nothing is decided without the module."""
     before = running.cib_file.read_bytes()
-    (one,) = play(running, [{**WITH_MODULE[name](), "vars": NO_MODULE}]).results
-    # A job in the background goes there as a file, which the root has no way to receive.
-    assert one["status"] == "failed"
-    assert "/nowhere/python3" in one["msg"] or "AnsiballZ_pcs_config" in one["msg"], one["msg"]
+    # A host for each, for a failure ends a host's play.
+    wanted = [
+        {**task(), "vars": NO_MODULE, "when": f"inventory_hostname == {name!r}"}
+        for name, task in WITH_MODULE.items()
+    ]
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": wanted}]
+    played = module_host.play(dict.fromkeys(WITH_MODULE, running), plays)
+    failed = {one["host"]: one["msg"] for one in played.results if one["status"] == "failed"}
+    assert set(failed) == set(WITH_MODULE)
+    for message in failed.values():
+        # A job in the background goes there as a file, which the root has no way to receive.
+        assert "/nowhere/python3" in message or "AnsiballZ_pcs_config" in message, message
     assert running.cib_file.read_bytes() == before
 
 
