@@ -23,6 +23,8 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _declaration, _transaction
 
 QUERY = "cibadmin --query"
+# The connections that keep what a command said out of every log when they are told to.
+DISCREET = ("ssh", "local")
 
 
 class ClusterAction(NormalAction):
@@ -59,14 +61,16 @@ class ClusterAction(NormalAction):
 
     def _configuration(self) -> str:
         """The live configuration; empty when it cannot be had."""
-        # It holds the options of fence devices: a connection that logs what a command said (-vvv)
-        # must not log this.
-        before, self._play_context.no_log = self._play_context.no_log, True
+        if self._connection.transport not in DISCREET:
+            return ""
+        # It holds the passwords of the fence devices, and a connection logs what commands said (-vvv).
+        context = self._connection._play_context
+        before, context.no_log = context.no_log, True
         try:
             command = f"{self._compute_environment_string()} {QUERY}".strip()
             said = self._low_level_execute_command(command)
         finally:
-            self._play_context.no_log = before
+            context.no_log = before
         return said["stdout"] if said["rc"] == 0 else ""
 
 
