@@ -185,6 +185,8 @@ def rows(lab: Lab) -> Iterator[Rows]:
 
 def record(name: str, rows: Rows, **figures: Any) -> None:
     """The case's record; a lost row fails it."""
+    # A case may end while the service is still on its way back.
+    wait_for("the service", lambda: answers(rows.lab), 180)
     lost = rows.lost()
     write_case(name, ok=lost == 0, acked=rows.acked, lost=lost, evidence=figures, **figures)
     assert lost == 0
