@@ -171,10 +171,10 @@ resource:
       returned: always
     volumes:
       description:
-        - Each volume with its number, minor, device, backing disk, that disk's size and the metadata disk, the size that both sides
-          last agreed on (C(agreed_bytes), 0 for a volume that was never in use), the last write to an
-          ext file system on it, the states of both sides' disks, the replication, size, out-of-sync count and quorum, the kernel's counters, and the metadata's version, device uuid and
-          whether they were closed cleanly.
+        - Each volume with its number, minor, device, backing disk, that disk's size and the metadata disk, the size that both
+          sides last agreed on (C(agreed_bytes), 0 for a volume that was never in use), the last write to an ext file system on
+          it, the states of both sides' disks, the replication, size, out-of-sync count and quorum, the kernel's counters, and the
+          metadata's version, device uuid and whether they were closed cleanly.
       type: list
       elements: dict
       returned: always
