@@ -10,7 +10,7 @@
 Most tasks of most runs change nothing. To see that takes the configuration, which one command prints, and
 the pure code of the modules, which runs here as well as there. So the action asks the host for its
 configuration; only when there is something to do, to wait for or to complain about does it send the module,
-which then decides everything anew. A task that changes nothing costs less than a ping this way.
+which then decides everything anew. So a task that changes nothing spares the host the module.
 """
 
 from __future__ import annotations
