@@ -80,7 +80,7 @@ bench: venv ## How fast the engine is: a table and build/bench.json (LAB=DIR tak
 	$(PY) tests/bench/engine.py $(if $(LAB),--run-dir $(LAB))
 
 .PHONY: faults
-faults: venv ## Long cases on the lab, beside "make test": changes under load, adoption, DRBD's faults
+faults: venv ## Long cases on the lab, beside "make test": the fault table, changes under load, adoption, DRBD
 	$(PY) -m pytest -v --durations 20 tests/e2e/test_20_build.py::test_finished_pair_after_all tests/e2e/faults_*.py
 
 .PHONY: package

@@ -230,8 +230,9 @@ def group_variables(seen: Seen) -> dict[str, Any]:
     }
     if "options" in mount:
         found["filesystem_options"] = mount["options"]
-    if "token" in seen.cluster.totem:
-        found["pacemaker_token_ms"] = int(seen.cluster.totem["token"])
+    for option in ("token", "consensus"):
+        if option in seen.cluster.totem:
+            found[f"pacemaker_{option}_ms"] = int(seen.cluster.totem[option])
     if first.port != 7789:
         ports = (*CLUSTER_PORTS, (first.port, "tcp"))
         found["prereqs_cluster_ports"] = [{"port": p, "protocol": how} for p, how in ports]

@@ -124,9 +124,9 @@ def moved(current: Cluster, wanted: Cluster) -> list[str]:
 
 
 def differences(current: Cluster, wanted: Cluster) -> list[str]:
-    """Options that are declared and have another value."""
+    """Options that are declared, have another value, and are not changed in a cluster that is there."""
     found: list[str] = []
-    for section in ("crypto", "totem", "quorum"):
+    for section in ("crypto", "quorum"):
         have, want = getattr(current, section), getattr(wanted, section)
         found.extend(
             f"{section} {name} is {have.get(name, 'not set')}, not {value}"
@@ -181,3 +181,25 @@ def setup(wanted: Cluster) -> list[str]:
         if options:
             argv += [keyword, *_pairs(options)]
     return argv
+
+
+RUNNING = ["corosync-cmapctl", "runtime.config.totem."]
+
+
+def running_totem(text: str) -> dict[str, str]:
+    """The totem options that corosync works with, its defaults among them, from corosync-cmapctl."""
+    found = re.findall(r"^runtime\.config\.totem\.(\S+) \(\w+\) = (.*)$", text, re.MULTILINE)
+    return {name: value.strip() for name, value in found}
+
+
+def totem_changes(
+    current: Cluster, wanted: Cluster, running: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The declared totem options that have another value; one left to corosync has its default."""
+    have = {**(running or {}), **current.totem}
+    return {name: value for name, value in wanted.totem.items() if have.get(name) != value}
+
+
+def update(changes: Mapping[str, str]) -> list[str]:
+    """Change totem options on all members; a running corosync takes them over."""
+    return ["pcs", "cluster", "config", "update", "totem", *_pairs(changes)]

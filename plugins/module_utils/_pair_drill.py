@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -24,13 +25,32 @@ from ansible_collections.kwdb.ha.plugins.module_utils._command import CommandFai
 if TYPE_CHECKING:
     from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
 
-# Drills that take a host down.
-DESTRUCTIVE = ("power_cut",)
+
+@dataclass(frozen=True)
+class Kind:
+    """What a drill does: to whose power, or to the database, and whether the service moves by it."""
+
+    victim: str = ""
+    signal: str = ""
+    moves: bool = True
+
+
+KINDS = {
+    "switchover": Kind(),
+    "power_cut": Kind(victim="active"),
+    "standby_power_cut": Kind(victim="standby", moves=False),
+    "database_kill": Kind(signal="KILL", moves=False),
+    "database_hang": Kind(signal="STOP", moves=False),
+}
+# Drills that make a fault.
+DESTRUCTIVE = tuple(name for name, kind in KINDS.items() if kind.victim or kind.signal)
 # A move has to be over long before the whole drill is.
 MOVE_TIMEOUT_S = 180
 # Rows before the event show that writing works; rows after it show that it works again.
 ROWS_AROUND = 10
 WARM_UP_S = 60
+# The cluster sees a hung database only when its monitor's time is over.
+NOTICED_S = 180
 STATEMENT_S = 30
 SHOWN = 20
 
@@ -71,10 +91,25 @@ class Drill:
         """The drill's own table."""
         return _pair_rows.table_of(self.id)
 
+    @property
+    def kind(self) -> Kind:
+        """What the drill does."""
+        return KINDS[self.order.drill]
+
+    @property
+    def target(self) -> str:
+        """Where the service has to be afterwards."""
+        return self.move.target if self.kind.moves else self.move.source
+
+    @property
+    def victim(self) -> str:
+        """The host that loses its power, or nothing."""
+        return victim(self.kind, self.move)
+
     def look(self) -> _pair.Pair:
         """One look at the pair that also remembers how far the service has come."""
         pair = self.look_at()
-        for name in _pair_move.progress(pair, self.move):
+        for name in progress(self, pair):
             self.timeline.mark(name)
         return pair
 
@@ -83,27 +118,51 @@ class Drill:
         return _sql_client.execute_patiently(self.client, statements, STATEMENT_S, WARM_UP_S)
 
 
+def victim(kind: Kind, move: _pair_move.Move) -> str:
+    """The host that loses its power, or nothing."""
+    return {"active": move.source, "standby": move.target}.get(kind.victim, "")
+
+
+def failed_members(pair: _pair.Pair) -> list[str]:
+    """Members of the group with an action that failed."""
+    if pair.status is None or pair.cib is None:
+        return []
+    failed = {one.operation.rsplit("_", 2)[0] for one in pair.status.failures}
+    return [one for one in pair.cib.members if one in failed]
+
+
+def noticed(drill: Drill, pair: _pair.Pair) -> bool:
+    """Whether the cluster has seen what was done; a look before that would find a healthy pair."""
+    if pair.status is None:
+        return False
+    if drill.kind.signal:
+        return bool(failed_members(pair))
+    if drill.victim:
+        node = pair.status.nodes.get(drill.victim)
+        return node is None or not node.online
+    return True
+
+
+def progress(drill: Drill, pair: _pair.Pair) -> list[str]:
+    """How far the service has come; where it does not move, only once the fault was noticed."""
+    if drill.kind.moves:
+        return _pair_move.progress(pair, drill.move)
+    if pair.status is None or pair.cib is None:
+        return []
+    reached = ["noticed"] if noticed(drill, pair) else []
+    if drill.kind.signal and (reached or "noticed" in drill.timeline.marks):
+        running = {one: _pair.member_node(pair.status, one) for one in pair.cib.members}
+        reached += [f"{one} started" for one, node in running.items() if node == drill.target]
+    return reached
+
+
 def check(pair: _pair.Pair, move: _pair_move.Move, order: Order) -> None:
     """Refuse what must not be done, or not on this host."""
-    cib = pair.cib
+    cib, kind = pair.cib, KINDS[order.drill]
     if cib is None:
         raise DrillRefused("the cluster does not run on this host")
     if order.drill in DESTRUCTIVE:
-        if not order.allow_destructive:
-            raise DrillRefused(
-                f"the drill {order.drill} takes the host {move.source} down: "
-                "set allow_destructive to true to allow it"
-            )
-        if pair.host == move.source:
-            raise DrillRefused(
-                f"{pair.host} is the active host and does not survive the drill {order.drill}: "
-                f"run it on {move.target}"
-            )
-        if not _pair.fencing_enabled(cib) or not _pair_fence.devices_for(cib, move.source):
-            raise DrillRefused(
-                f"no fence device can power off {move.source}: configure one, or leave out the "
-                f"drill {order.drill}"
-            )
+        _check_fault(pair.host, cib, kind, move, order)
     if _pair_rows.on_file_system(order.record_directory, cib.directory):
         raise DrillRefused(
             f"record_directory {order.record_directory} is on the replicated disk "
@@ -111,19 +170,82 @@ def check(pair: _pair.Pair, move: _pair_move.Move, order: Order) -> None:
         )
 
 
+def _check_fault(
+    host: str, cib: _pair.Cib, kind: Kind, move: _pair_move.Move, order: Order
+) -> None:
+    """Refuse a fault that nobody allowed, on the wrong host, or that cannot be made."""
+    dies = victim(kind, move)
+    if not order.allow_destructive:
+        what = f"takes the host {dies} down" if dies else f"harms the database on {move.source}"
+        raise DrillRefused(
+            f"the drill {order.drill} {what}: set allow_destructive to true to allow it"
+        )
+    if host == dies:
+        what = "active" if kind.victim == "active" else "standby"
+        raise DrillRefused(
+            f"{host} is the {what} host and does not survive the drill {order.drill}: "
+            f"run it on {move.source if host == move.target else move.target}"
+        )
+    if kind.signal and host != move.source:
+        raise DrillRefused(
+            f"the drill {order.drill} harms the database where it runs: run it on {move.source}"
+        )
+    if dies and not (_pair.fencing_enabled(cib) and _pair_fence.devices_for(cib, dies)):
+        raise DrillRefused(
+            f"no fence device can power off {dies}: configure one, or leave out the drill {order.drill}"
+        )
+    if kind.signal and not cib.unit:
+        raise DrillRefused(
+            f"no member of the group is a systemd unit or starts one, so the drill {order.drill} "
+            "cannot find the database's processes: leave it out"
+        )
+
+
+def signal_command(unit: str, signal: str) -> list[str]:
+    """Kill the database's first process, or stop all of them where they are."""
+    who = "main" if signal == "KILL" else "all"
+    return ["systemctl", "kill", f"--kill-who={who}", f"--signal={signal}", unit]
+
+
 def act(drill: Drill) -> None:
     """Let it happen; what goes wrong is part of the result."""
-    source = drill.move.source
+    kind = drill.kind
     try:
-        if drill.order.drill == "switchover":
+        if kind.victim:
+            why = f"{drill.victim} could not be fenced"
+            drill.run(_pair_fence.fence_command(drill.victim), why=why)
+            drill.timeline.mark("fenced")
+        elif kind.signal:
+            unit = _pair.known(drill.look().cib).unit
+            drill.run(signal_command(unit, kind.signal), why=f"{unit} could not be sent a signal")
+            drill.timeline.mark("signal sent")
+        else:
             _pair_move.execute(
                 drill.run, drill.look, drill.names, drill.move, MOVE_TIMEOUT_S, drill.timeline
             )
-        else:
-            drill.run(_pair_fence.fence_command(source), why=f"{source} could not be fenced")
-            drill.timeline.mark("fenced")
     except (CommandFailed, _pair_move.MoveFailed) as exc:
         drill.troubles.append(str(exc))
+
+
+def recover(drill: Drill) -> None:
+    """Wait until the cluster has seen the fault and the service is back; forget the failures that it made."""
+    if drill.kind.moves:
+        return
+    deadline = time.monotonic() + NOTICED_S
+    seen = False
+    while True:
+        begun = time.monotonic()
+        pair = _pair_move.patiently(drill.look, deadline)
+        seen = seen or noticed(drill, pair)
+        if seen and _pair_move.arrived(pair, drill.target):
+            break
+        if time.monotonic() > deadline:
+            if not seen:
+                drill.troubles.append(f"the cluster did not notice it within {NOTICED_S} s")
+            return
+        _pair_move.rest(begun)
+    for member in failed_members(pair):
+        drill.run(["crm_resource", "--cleanup", "--resource", member])
 
 
 def judge(drill: Drill, writer: _pair_rows.Writer) -> _pair_rows.Verdict | None:
@@ -178,8 +300,10 @@ def perform(drill: Drill) -> dict[str, Any]:
     finally:
         writer.stop()
         clean_up(drill)
+    # Nobody's power is cut in the other drills, but a stop that fails gets the source fenced.
+    target = drill.victim or drill.move.source
     fencing = _pair_fence.fence_report(
-        history, _pair_fence.read_history(drill.run), drill.look_at().cib, drill.move.source
+        history, _pair_fence.read_history(drill.run), drill.look_at().cib, target
     )
     result = {**outcome, **_rows_result(drill, writer, verdict), **_fence_result(fencing)}
     result.update(phases=drill.timeline.as_list(), troubles=list(drill.troubles))
@@ -198,8 +322,10 @@ def _write_through(drill: Drill, writer: _pair_rows.Writer) -> dict[str, Any]:
         )
     drill.timeline = _pair_move.Timeline()
     act(drill)
+    if not drill.troubles:
+        recover(drill)
     left = max(1.0, drill.order.timeout - drill.timeline.elapsed())
-    well, found = _pair_move.wait_healthy(drill.look, left, drill.move.target)
+    well, found = _pair_move.wait_healthy(drill.look, left, drill.target)
     healthy_after = round(drill.timeline.elapsed(), 2) if well else None
     if not well:
         drill.troubles.append(
@@ -214,7 +340,7 @@ def _write_through(drill: Drill, writer: _pair_rows.Writer) -> dict[str, Any]:
         "drill": drill.order.drill,
         "drill_id": drill.id,
         "source": drill.move.source,
-        "target": drill.move.target,
+        "target": drill.target,
         "healthy_after_s": healthy_after,
         "findings": [asdict(one) for one in found],
     }
@@ -256,8 +382,10 @@ def summary(result: dict[str, Any]) -> str:
     healthy = result["healthy_after_s"]
     again = "not healthy again" if healthy is None else f"healthy again after {healthy:.1f} s"
     fenced = f", fenced by {result['fenced_by']}" if result["fenced_by"] else ""
+    moved = result["source"] != result["target"]
+    where = f"{result['source']} -> {result['target']}" if moved else f"on {result['source']}"
     return (
-        f"{result['drill']}: {result['source']} -> {result['target']}, "
+        f"{result['drill']}: {where}, "
         f"{result['acked']} rows acknowledged, {lost} lost, outage {outage_s}, {again}{fenced}"
     )
 

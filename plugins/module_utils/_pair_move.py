@@ -235,7 +235,7 @@ def execute(
     _check(look(), identity, move)
 
 
-def _rest(begun: float, least: float = POLL_S) -> None:
+def rest(begun: float, least: float = POLL_S) -> None:
     """Pause after a look that began then."""
     time.sleep(max(least, REST * (time.monotonic() - begun)))
 
@@ -256,7 +256,7 @@ def _wait(look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Ti
                 f"the service did not come up on {move.target} within {timeout} s; the ban is "
                 f"lifted, the cluster decides again where it runs. Now: {reasons(found)}"
             )
-        _rest(begun)
+        rest(begun)
 
 
 def wait_healthy(
@@ -274,7 +274,7 @@ def wait_healthy(
         well = _pair_health.healthy(found) and (not target or arrived(pair, target))
         if well or time.monotonic() > deadline:
             return well, found
-        _rest(begun, least=1)
+        rest(begun, least=1)
 
 
 def _check(pair: _pair.Pair, identity: str, move: Move) -> None:

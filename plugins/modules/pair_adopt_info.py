@@ -96,6 +96,8 @@ lines:
   elements: str
 """
 
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kwdb.ha.plugins.module_utils import (
@@ -126,6 +128,9 @@ def look(run: Runner, config: dict, secret_options: list[str]) -> _adopt.Seen:
     if not text:
         raise _adopt.NoPair(f"{COROSYNC} is not there: this host is in no cluster")
     cluster = _corosync.parse(text)
+    # What the file leaves to corosync is kept as it is, too: the roles have times of their own.
+    said = run(_corosync.RUNNING, ok=range(256)).stdout
+    cluster = replace(cluster, totem={**_corosync.running_totem(said), **cluster.totem})
     name = _adopt.drbd_resource(config)
     version = _drbd.module_version(run)
     shown = run(["drbdadm", "dump-xml"], env=_drbd.dialect(version) if version else None)

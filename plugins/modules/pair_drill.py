@@ -16,7 +16,9 @@ description:
   - Refuses with the reasons unless the pair is healthy as M(kwdb.ha.pair_info) means it.
   - Fails when an acknowledged row is lost, a row is there twice, or the pair does not become healthy again. All results are returned then too.
   - The drill's table is dropped afterwards. The list of acknowledged rows is kept on the host's own disk only when the drill failed.
-  - Run it on one host of the pair, the one that survives. For O(drill=power_cut) that is the standby host.
+  - Run it on one host of the pair, the one that survives. For O(drill=power_cut) that is the standby host, for
+    O(drill=standby_power_cut) and the drills of the database the active one.
+  - Actions that failed because of the drill are cleaned up once the service is back.
 author:
   - kwdb.ha contributors (@kwdb)
 attributes:
@@ -34,11 +36,14 @@ options:
       - V(switchover) moves the service to the other host as M(kwdb.ha.pair_switchover) does.
       - V(power_cut) has the active host fenced by the cluster's own fence devices, as if it had lost its power. The outage that it
         shows holds the time to notice the loss, not the time that a fence device takes when the cluster has to ask for it first.
+      - V(standby_power_cut) does the same to the standby host. The service stays, and writes wait until DRBD knows that the copy is gone.
+      - V(database_kill) kills the database's first process. The cluster starts it again on the same host.
+      - V(database_hang) stops all processes of the database where they are. Only a monitor that asks the database notices that.
     type: str
-    choices: [switchover, power_cut]
+    choices: [switchover, power_cut, standby_power_cut, database_kill, database_hang]
     required: true
   allow_destructive:
-    description: Must be V(true) for drills that take a host down.
+    description: Must be V(true) for every drill but V(switchover).
     type: bool
     default: false
   address:
@@ -119,7 +124,7 @@ source:
   returned: always
   type: str
 target:
-  description: Host that had to take over.
+  description: Host on which the service has to be afterwards.
   returned: always
   type: str
 acked:
@@ -223,7 +228,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._pair import (
     read_pair,
 )
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_drill import (
-    DESTRUCTIVE,
+    KINDS,
     Drill,
     DrillRefused,
     Order,
@@ -280,7 +285,7 @@ def run_module(module: AnsibleModule) -> None:
         drill = prepare(module, found, pair, look)
     except (DrillRefused, MoveRefused) as exc:
         module.fail_json(msg=str(exc), **shown)
-    source, target = drill.move.source, drill.move.target
+    source, target = drill.move.source, drill.target
     shown.update(
         changed=True,
         source=source,
@@ -302,7 +307,7 @@ def main() -> None:
     """Run one drill."""
     module = AnsibleModule(
         argument_spec={
-            "drill": {"type": "str", "required": True, "choices": ["switchover", *DESTRUCTIVE]},
+            "drill": {"type": "str", "required": True, "choices": list(KINDS)},
             "allow_destructive": {"type": "bool", "default": False},
             "address": {"type": "str"},
             "port": {"type": "int", "default": 26257},

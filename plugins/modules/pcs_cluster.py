@@ -14,7 +14,8 @@ description:
   - Run it on every member, one after the other (C(throttle=1)), so that each looks after its own services.
   - The one-node cluster that the packages of Debian and Ubuntu start at installation is removed, but only when it is exactly that
     and holds no resource. Any other cluster is refused.
-  - Options that differ in a cluster that is already there (encryption, totem, quorum) are reported and not changed.
+  - Options of C(totem) that differ in a cluster that is already there are changed on all members while it runs. Nothing is
+    interrupted. Other options that differ (encryption, quorum) are reported and not changed.
 author:
   - kwdb.ha contributors (@kwdb)
 requirements:
@@ -124,7 +125,7 @@ differences:
   returned: success
   type: list
   elements: str
-  sample: ["totem token is 1000, not 3000"]
+  sample: ["crypto cipher is aes128, not aes256"]
 commands:
   description: Commands that were run, or would be in check mode.
   returned: always
@@ -209,6 +210,7 @@ def plan(
     distribute: bool,
     services: dict[str, bool],
     version: tuple[int, int],
+    totem: dict[str, str],
 ) -> list[list[str]]:
     """The commands that make the host what is declared."""
     commands = []
@@ -220,6 +222,8 @@ def plan(
         return [*commands, _corosync.authenticate(wanted), _corosync.setup(wanted)]
     if distribute:
         commands.append(["pcs", "cluster", "sync", "corosync"])
+    if totem:
+        commands.append(_corosync.update(totem))
     if not services["active"]:
         commands.append(["pcs", "cluster", "start"])
     if not services["enabled"]:
@@ -321,14 +325,15 @@ def carry_out(run: _command.Runner, module: AnsibleModule) -> dict[str, Any]:
         version = _corosync.pcs_version(run(["pcs", "--version"]).stdout)
     asked = found == "ours" and params["state"] == "present"
     running = services(run) if asked else {}
-    commands = plan(found, wanted, params["state"], params["distribute"], running, version)
+    totem = totem_changes(run, current, wanted, running) if asked and current else {}
+    commands = plan(found, wanted, params["state"], params["distribute"], running, version, totem)
     if not module.check_mode:
         apply(run, commands, params["hacluster_password"])
         if params["state"] == "present":
             local = {os.uname().nodename}
             expect = local if found == "ours" else {one.name for one in wanted.nodes}
             wait_online(run, expect, params["wait"])
-    return report(current, found, wanted, commands, params["state"])
+    return report(current, found, wanted, commands, params["state"], totem)
 
 
 def read(wanted: _corosync.Cluster) -> tuple[_corosync.Cluster | None, str]:
@@ -337,6 +342,20 @@ def read(wanted: _corosync.Cluster) -> tuple[_corosync.Cluster | None, str]:
     current = None if text is None else _corosync.parse(text)
     resources = 0 if stored is None else _cib.count_primitives(_cib.parse(stored))
     return current, found_cluster(current, wanted, resources)
+
+
+def totem_changes(
+    run: _command.Runner,
+    current: _corosync.Cluster,
+    wanted: _corosync.Cluster,
+    running: dict[str, bool],
+) -> dict[str, str]:
+    """Totem options to change; what the file leaves to corosync is asked for only when that matters."""
+    changes = _corosync.totem_changes(current, wanted)
+    if not changes or not running["active"]:
+        return changes
+    said = run(_corosync.RUNNING).stdout
+    return _corosync.totem_changes(current, wanted, _corosync.running_totem(said))
 
 
 def apply(run: _command.Runner, commands: list[list[str]], password: str | None) -> None:
@@ -354,6 +373,7 @@ def report(
     wanted: _corosync.Cluster,
     commands: list[list[str]],
     state: str,
+    totem: dict[str, str],
 ) -> dict[str, Any]:
     """The result of the module."""
     before = "no cluster\n" if current is None else f"cluster {current.text()}\n"
@@ -362,6 +382,9 @@ def report(
         after = "no cluster\n"
     elif commands:
         after = f"cluster {wanted.text()}\nrunning and enabled\n"
+    for name, value in sorted(totem.items()):
+        before += f"totem {name}: {current.totem.get(name, 'not set') if current else 'not set'}\n"
+        after += f"totem {name}: {value}\n"
     ours = current is not None and found == "ours"
     return {
         "changed": bool(commands),

@@ -8,99 +8,16 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pairlab import Lab, write_case
+from watch import RESOURCE, SQL, active, answers, drbd, mend, other, wait_for, whole
 
-RESOURCE, DEVICE = "kwdb", "/dev/drbd3"
-SQL = "kwbase sql --host=10.77.1.100:26257 --certs-dir=/etc/kaiwudb/certs --format=csv -e"
+DEVICE = "/dev/drbd3"
 TABLE = "defaultdb.kwdb_ha_drbd"
 POWER_CUTS = 10
-
-
-def drbd(lab: Lab, host: str) -> dict[str, str]:
-    """Roles, disks, connection and counters of the resource on a host, in the kernel's words."""
-    found: dict[str, str] = {}
-    text = lab.ssh(host, f"drbdsetup events2 --now --statistics {RESOURCE}", check=False)
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 3 or words[0] != "exists":
-            continue
-        for word in words[2:]:
-            key, _sep, value = word.partition(":")
-            found[f"{words[1]} {key}"] = value
-    return found
-
-
-def wait_for(what: str, check: Callable[[], bool], seconds: float = 180) -> float:
-    """Wait until something is true; how long it took."""
-    begun = time.monotonic()
-    while not check():
-        if time.monotonic() - begun > seconds:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.5)
-    return round(time.monotonic() - begun, 1)
-
-
-def whole(lab: Lab, host: str) -> bool:
-    """Whether a host sees both sides UpToDate and connected."""
-    seen = drbd(lab, host)
-    good = {
-        "device disk": "UpToDate",
-        "peer-device peer-disk": "UpToDate",
-        "peer-device replication": "Established",
-    }
-    return all(seen.get(key) == value for key, value in good.items())
-
-
-def active(lab: Lab) -> str:
-    """The host on which the service runs; empty while it runs on none."""
-    for host in lab.hosts:
-        with contextlib.suppress(AssertionError):
-            mounted = lab.ssh(host, "findmnt -n -o SOURCE /var/lib/kaiwudb", check=False)
-            if mounted.startswith("/dev/drbd"):
-                return host
-    return ""
-
-
-def other(lab: Lab, host: str) -> str:
-    """The other host."""
-    return next(one for one in lab.hosts if one != host)
-
-
-def answers(lab: Lab) -> bool:
-    """Whether the database answers through the virtual IP."""
-    return any(
-        "1" in lab.ssh(host, f'timeout 5 {SQL} "SELECT 1"', check=False).splitlines()
-        for host in lab.hosts
-        if reachable(lab, host)
-    )
-
-
-def reachable(lab: Lab, host: str) -> bool:
-    """Whether ssh answers."""
-    with contextlib.suppress(Exception):
-        return lab.ssh(host, "echo up", check=False, timeout=10).strip() == "up"
-    return False
-
-
-def mend(lab: Lab) -> None:
-    """Both hosts on, links healed, both sides equal, the service running, nothing left behind."""
-    for kind in ("cluster", "replication", "client"):
-        lab.halab("link", "heal", kind)
-    for host in lab.hosts:
-        if not reachable(lab, host):
-            lab.halab("power", "on", host, "--wait", check=False)
-    lab.ssh(lab.hosts[0], "pcs cluster start --all", check=False)
-    wait_for("ssh", lambda: all(reachable(lab, host) for host in lab.hosts))
-    lab.ssh(lab.hosts[0], "pcs resource cleanup; pcs stonith cleanup", check=False)
-    wait_for("both sides equal", lambda: all(whole(lab, host) for host in lab.hosts), 300)
-    wait_for("the service", lambda: bool(active(lab)) and answers(lab), 180)
-    constraints = lab.ssh(lab.hosts[0], "cibadmin -Q -o constraints")
-    assert "drbd-fence-by-handler" not in constraints
-    assert "cli-" not in constraints
 
 
 class Rows:

@@ -52,6 +52,11 @@ def test_power_cut(lab: Lab) -> None:
     assert result["lost"] == 0
     assert "fence" in str(result["fenced_by"])
     nothing_left(lab, lab.hosts[0])
+    # It was back at once, and joined only when the failover was over.
+    shown = lab.ssh(
+        result["source"], "systemctl show --value -p ActiveEnterTimestampMonotonic corosync"
+    )
+    assert int(shown) / 1e6 >= 30
     record("power_cut", result)
 
 

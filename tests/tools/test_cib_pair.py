@@ -44,7 +44,13 @@ def pcs_pair(cluster: chroot.Cluster) -> None:
     """The same pair, typed with pcs."""
     promoted = cluster.promoted
     unpromoted = {"Master": "Slave"}.get(promoted, "Unpromoted")
-    cluster.pcs("property", "set", "stonith-enabled=true", "no-quorum-policy=stop")
+    cluster.pcs(
+        "property",
+        "set",
+        "stonith-enabled=true",
+        "no-quorum-policy=stop",
+        "priority-fencing-delay=5s",
+    )
     defaults = "resource-stickiness=200 migration-threshold=3 failure-timeout=15min"
     cluster.pcs("resource", "defaults", "update", *defaults.split())
     for number, node in enumerate(pair.NODES, 1):

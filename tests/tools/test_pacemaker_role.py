@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import json
 import os
 import pathlib
@@ -19,6 +20,8 @@ import pair
 import pytest
 import roots
 import yaml
+
+from ansible_collections.kwdb.ha.plugins.module_utils import _corosync
 
 COLLECTIONS = pathlib.Path(__file__).resolve().parents[2] / "build" / "collections"
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "unit" / "fixtures"
@@ -233,6 +236,16 @@ BAD = {
         wrong("pacemaker_hacluster_password", "haclusterHACLUSTER"),
         "that everybody",
     ),
+    "fast token": (
+        wrong("pacemaker_token_ms", 200),
+        "pacemaker_token_ms is 200, which is not from 1000 to 30000",
+    ),
+    "no consensus": (
+        wrong("pacemaker_consensus_ms", 50),
+        "pacemaker_consensus_ms is 50, which is not from 100 to 36000",
+    ),
+    "long delay": (wrong("pacemaker_fence_delay_s", 600), "which is not from 0 to 60"),
+    "long pause": (wrong("pacemaker_boot_pause_s", -1), "which is not from 0 to 600"),
     "no fencing": (wrong("pacemaker_fence_agent", ""), "There is no fencing"),
     "no device": (no_device, f"There is no complete fence device for {TWO}"),
     "empty option": (device(password=""), f"There is no complete fence device for {TWO}"),
@@ -301,6 +314,21 @@ def test_password_is_set_once(each: Hosts) -> None:
     assert [shadow(root) for root in each.roots] == hashes
     each.play("password")
     assert all(fits("another password", shadow(root)) for root in each.roots)
+
+
+def test_pcs_changes_the_times(each: Hosts) -> None:
+    """The command for a cluster that is there does to its file what was declared, and nothing else."""
+    conf = (FIXTURES / "pacemaker-2.1.5" / "cluster" / "pcs.corosync.conf").read_text()
+    each.put(ONE, "tmp/corosync.conf", conf)
+    before = _corosync.parse(conf)
+    declared = {"token": "3000", "consensus": "1200"}
+    changes = _corosync.totem_changes(before, dataclasses.replace(before, totem=declared))
+    command = [*_corosync.update(changes), "--corosync_conf", "/tmp/corosync.conf"]
+    root = str(each.roots[0])
+    done = subprocess.run(["chroot", root, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    after = _corosync.parse((each.roots[0] / "tmp/corosync.conf").read_text())
+    assert after == dataclasses.replace(before, totem={**before.totem, **declared})
 
 
 @pytest.mark.parametrize("module", ["pcs_cluster", "fence_check"])

@@ -81,8 +81,9 @@ def test_links_are_left_out_where_they_are_the_usual_ones() -> None:
 
 
 def test_token_is_kept() -> None:
-    cluster = replace(seen().cluster, totem={"token": "5000"})
-    assert _adopt.group_variables(seen(cluster=cluster))["pacemaker_token_ms"] == 5000
+    cluster = replace(seen().cluster, totem={"token": "5000", "consensus": "900"})
+    found = _adopt.group_variables(seen(cluster=cluster))
+    assert (found["pacemaker_token_ms"], found["pacemaker_consensus_ms"]) == (5000, 900)
 
 
 def test_names_that_are_not_the_pages_are_kept() -> None:

@@ -67,10 +67,35 @@ def test_cluster_made_by_pcs_is_ours(version: str) -> None:
     assert pcs_cluster.found_cluster(made, WANTED, 9) == "ours"
     assert _corosync.differences(made, WANTED) == []
     slower = dataclasses.replace(WANTED, totem={"token": "5000"}, crypto={"cipher": "none"})
-    assert _corosync.differences(made, slower) == [
-        "crypto cipher is aes256, not none",
-        "totem token is 3000, not 5000",
-    ]
+    assert _corosync.differences(made, slower) == ["crypto cipher is aes256, not none"]
+    assert _corosync.totem_changes(made, slower) == {"token": "5000"}
+    assert _corosync.totem_changes(made, WANTED) == {}
+
+
+# Of corosync 3.1.7, with nothing but the token in its file.
+RUNNING = """runtime.config.totem.block_unlisted_ips (u32) = 1
+runtime.config.totem.consensus (u32) = 3600
+runtime.config.totem.token (u32) = 3000
+runtime.config.totem.token_warning (u32) = 75
+"""
+
+
+@pytest.mark.parametrize(
+    ("totem", "changes"),
+    [
+        ({"token": "3000", "consensus": "3600"}, {}),
+        ({"token": "3000", "consensus": "1200"}, {"consensus": "1200"}),
+        ({"token": "5000", "consensus": "3600"}, {"token": "5000"}),
+    ],
+)
+def test_an_option_left_to_corosync_has_the_value_it_works_with(
+    totem: dict[str, str], changes: dict[str, str]
+) -> None:
+    made = load("2.1.5", "pcs")
+    running = _corosync.running_totem(RUNNING)
+    assert (
+        _corosync.totem_changes(made, dataclasses.replace(WANTED, totem=totem), running) == changes
+    )
 
 
 def test_other_cluster_is_refused_with_its_name() -> None:
@@ -100,7 +125,8 @@ def plan(
 ) -> list[str]:
     running = options.get("running", ON if found == "ours" else OFF)
     version = options.get("version", (0, 11))
-    commands = pcs_cluster.plan(found, WANTED, state, distribute, running, version)
+    totem = options.get("totem", {})
+    commands = pcs_cluster.plan(found, WANTED, state, distribute, running, version, totem)
     return [" ".join(one) for one in commands]
 
 
@@ -128,6 +154,9 @@ def test_plan_of_a_cluster_that_is_there() -> None:
     assert plan("ours") == []
     assert plan("ours", running={"active": False, "enabled": True}) == ["pcs cluster start"]
     assert plan("ours", running={"active": True, "enabled": False}) == ["pcs cluster enable"]
+    assert plan("ours", totem={"token": "5000", "consensus": "900"}) == [
+        "pcs cluster config update totem consensus=900 token=5000"
+    ]
     assert plan("ours", distribute=True) == ["pcs cluster sync corosync"]
 
 

@@ -31,6 +31,8 @@ def test_check_allows_what_is_asked_for_on_the_surviving_host(pair: Load) -> Non
     _pair_drill.check(pair("healthy"), MOVE, order())
     _pair_drill.check(pair("healthy", host="ha-node01"), MOVE, order("switchover"))
     _pair_drill.check(pair("without-fencing"), MOVE, order("switchover"))
+    for drill in ("standby_power_cut", "database_kill", "database_hang"):
+        _pair_drill.check(pair("healthy", host="ha-node01"), MOVE, order(drill))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,25 @@ def test_check_allows_what_is_asked_for_on_the_surviving_host(pair: Load) -> Non
         ("healthy", "ha-node02", {"allow_destructive": False}, "set allow_destructive to true"),
         ("healthy", "ha-node01", {}, "ha-node01 is the active host .* run it on ha-node02"),
         ("without-fencing", "ha-node02", {}, "no fence device can power off ha-node01"),
+        (
+            "healthy",
+            "ha-node02",
+            {"drill": "standby_power_cut"},
+            "ha-node02 is the standby host .* run it on ha-node01",
+        ),
+        (
+            "without-fencing",
+            "ha-node01",
+            {"drill": "standby_power_cut"},
+            "no fence device can power off ha-node02",
+        ),
+        ("healthy", "ha-node02", {"drill": "database_kill"}, "where it runs: run it on ha-node01"),
+        (
+            "healthy",
+            "ha-node01",
+            {"drill": "database_hang", "allow_destructive": False},
+            "harms the database on ha-node01: set allow_destructive to true",
+        ),
         (
             "healthy",
             "ha-node02",
@@ -52,6 +73,66 @@ def test_check_refuses(
 ) -> None:
     with pytest.raises(_pair_drill.DrillRefused, match=words):
         _pair_drill.check(pair(case, host=host), MOVE, order(**options))
+
+
+def test_check_refuses_a_database_that_is_no_unit(pair: Load) -> None:
+    there = pair("healthy", host="ha-node01")
+    assert there.cib is not None
+    unknown = replace(there, cib=replace(there.cib, unit=""))
+    with pytest.raises(_pair_drill.DrillRefused, match="cannot find the database's processes"):
+        _pair_drill.check(unknown, MOVE, order("database_kill"))
+
+
+def drill_of(kind: str) -> _pair_drill.Drill:
+    """A drill of this kind that has not begun."""
+    never: Any = None
+    client = _sql_client.Client("kwbase", "10.77.1.100", 26257, "", "")
+    return _pair_drill.Drill(order(kind), never, never, _pair.Names(), client, MOVE)
+
+
+def test_a_fault_counts_only_once_the_cluster_has_seen_it(pair: Load) -> None:
+    """Before that the pair looks as healthy as afterwards."""
+    kill, loss = drill_of("database_kill"), drill_of("standby_power_cut")
+    assert not _pair_drill.noticed(kill, pair("healthy"))
+    assert _pair_drill.noticed(kill, pair("failed-action"))
+    assert _pair_drill.failed_members(pair("failed-action")) == ["KaiwuDB"]
+    assert not _pair_drill.noticed(loss, pair("healthy"))
+    assert _pair_drill.noticed(drill_of("switchover"), pair("healthy"))
+    assert _pair_drill.progress(kill, pair("healthy")) == []
+    assert "noticed" in _pair_drill.progress(kill, pair("failed-action"))
+
+
+@pytest.mark.parametrize("case", ["lost-node", "fenced-node"])
+def test_a_lost_standby_is_noticed(pair: Load, case: str) -> None:
+    """The captured host that is gone was the active one; here it counts as the standby."""
+    drill = drill_of("standby_power_cut")
+    drill.move = _pair_move.Move("ha-node02", "ha-node01")
+    assert _pair_drill.noticed(drill, pair(case))
+
+
+@pytest.mark.parametrize(
+    ("drill", "target", "victim"),
+    [
+        ("switchover", "ha-node02", ""),
+        ("power_cut", "ha-node02", "ha-node01"),
+        ("standby_power_cut", "ha-node01", "ha-node02"),
+        ("database_kill", "ha-node01", ""),
+    ],
+)
+def test_where_the_service_has_to_be(drill: str, target: str, victim: str) -> None:
+    found = drill_of(drill)
+    assert (found.target, found.victim) == (target, victim)
+
+
+def test_signals() -> None:
+    """A kill is of the first process, as by the kernel; a hang is of all of them."""
+    unit = "kaiwudb.service"
+    assert _pair_drill.signal_command(unit, "KILL")[2:] == [
+        "--kill-who=main",
+        "--signal=KILL",
+        unit,
+    ]
+    assert _pair_drill.signal_command(unit, "STOP")[2:] == ["--kill-who=all", "--signal=STOP", unit]
 
 
 def test_check_refuses_without_a_cluster() -> None:
@@ -105,6 +186,7 @@ RESULT = {
         ({"outage_s": None}, "outage not ended"),
         ({"healthy_after_s": None}, "not healthy again"),
         ({"lost": 3}, "3 lost"),
+        ({"target": "ha-node01"}, "power_cut: on ha-node01, 412"),
     ],
 )
 def test_summary(change: dict[str, Any], words: str) -> None:
