@@ -21,16 +21,23 @@ def active_host(lab: Lab) -> str:
     raise AssertionError("the database's file system is mounted on no host")
 
 
-def test_second_run(lab: Lab) -> None:
-    """Nothing changes, and no secret is in the log, as loud as it is."""
+def test_second_run_after_a_move(lab: Lab) -> None:
+    """Moved by the playbook, it stays there; nothing changes, and no secret is in the log, as loud as it is."""
+    before = active_host(lab)
+    lab.play("switchover.yml").must()
+    after = active_host(lab)
+    assert after != before
     run = lab.play("site.yml", "-vvv")
     no_change(run)
+    assert active_host(lab) == after
     log, known = run.log.read_text(), lab.secrets()
     assert len(known) >= 4
     assert "cibadmin --query" in log
     assert not [one for one in known if one in log]
     write_case(
-        "second_run", ok=True, evidence={"seconds": run.seconds, "hosts": run.report["hosts"]}
+        "second_run_moved",
+        ok=True,
+        evidence={"seconds": run.seconds, "hosts": run.report["hosts"], "active": after},
     )
 
 
@@ -42,41 +49,30 @@ def test_check_mode(lab: Lab) -> None:
     )
 
 
-def test_active_host_in_standby(lab: Lab) -> None:
-    """An operator has put the active host aside: it stays so, and the service stays where it went."""
+def test_in_standby_and_in_maintenance(lab: Lab) -> None:
+    """An operator has put the active host aside and then all out of Pacemaker's hands: it stays so."""
     host = active_host(lab)
     lab.ssh(host, f"pcs node standby {host} && crm_resource --wait --timeout=180", timeout=240)
     try:
         after = active_host(lab)
         assert after != host
+        lab.ssh(host, "pcs property set maintenance-mode=true")
         no_change(lab.play("site.yml"))
         assert lab.ssh(host, f"crm_attribute -N {host} -n standby -G -q").strip() == "on"
+        assert lab.ssh(host, "crm_attribute -n maintenance-mode -G -q").strip() == "true"
         assert active_host(lab) == after
     finally:
         lab.ssh(
-            host, f"pcs node unstandby {host} && crm_resource --wait --timeout=180", timeout=240
-        )
-    write_case("second_run_in_standby", ok=True, evidence={"standby": host, "active": after})
-
-
-def test_moved_and_in_maintenance(lab: Lab) -> None:
-    """Moved by the playbook, and then out of Pacemaker's hands: both stay so."""
-    before = active_host(lab)
-    lab.play("switchover.yml").must()
-    after = active_host(lab)
-    assert after != before
-    lab.ssh(after, "pcs property set maintenance-mode=true")
-    try:
-        no_change(lab.play("site.yml"))
-        assert lab.ssh(after, "crm_attribute -n maintenance-mode -G -q").strip() == "true"
-        assert active_host(lab) == after
-    finally:
-        lab.ssh(
-            after,
-            "pcs property set maintenance-mode=false && crm_resource --wait --timeout=180",
+            host,
+            f"pcs property set maintenance-mode=false && pcs node unstandby {host}"
+            " && crm_resource --wait --timeout=180",
             timeout=240,
         )
-    write_case("second_run_moved_in_maintenance", ok=True, evidence={"from": before, "to": after})
+    write_case(
+        "second_run_in_standby_and_maintenance",
+        ok=True,
+        evidence={"standby": host, "active": after},
+    )
 
 
 def test_fence_device_that_does_not_answer(lab: Lab) -> None:
