@@ -367,6 +367,24 @@ def test_power_cut_of_both(lab: Lab, first: str) -> None:
         record(f"fault_both_power_cut_{first}", client, event, healthy_after_s=healthy)
 
 
+def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
+    """The other host will not come back, nor will its fence device: two commands that a person must give."""
+    with scene_of(lab) as scene, Client(lab) as client:
+        event = time.monotonic()
+        with no_fence_device(lab, scene.standby):
+            for host in lab.hosts:
+                lab.halab("power", "off", host)
+            lab.halab("power", "on", scene.active, "--wait")
+            run_alone(lab, scene.active, 75)
+            lab.ssh(scene.active, "pcs quorum unblock --force", timeout=180)
+            lab.ssh(scene.active, f"pcs stonith confirm {scene.standby} --force", timeout=180)
+            client.wait_after(time.monotonic(), 240)
+        lab.halab("power", "on", scene.standby, "--wait")
+        healthy = until_healthy(lab, event)
+        client.wait_after(time.monotonic(), 120)
+        record("fault_one_host_left", client, event, healthy_after_s=healthy)
+
+
 def test_the_stale_host_boots_first(lab: Lab) -> None:
     """The standby dies, rows are written, the active one dies; the old copy must not serve alone."""
     with scene_of(lab) as scene, Client(lab) as client:

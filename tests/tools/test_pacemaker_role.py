@@ -276,7 +276,9 @@ def test_risk_can_be_accepted(hosts: Hosts) -> None:
     hosts.vars.update(pacemaker_fence_agent="", pacemaker_accept_risk_without_fencing=True)
     for node in hosts.nodes:
         node["fence_options"] = {}
-    assert recap(hosts.play("preflight"), ONE)["failed"] == "0"
+    said = hosts.play("preflight")
+    assert recap(said, ONE)["failed"] == "0"
+    assert "RISK: this pair has no fencing" in said
 
 
 def shadow(root: pathlib.Path) -> str:
