@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _cib
+from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _values
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd import State, read_state
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_info import state_report
 
@@ -130,6 +130,8 @@ class Cib:
     device: str = ""
     directory: str = ""
     unit: str = ""
+    # Seconds that the cluster waits for the database to stop.
+    stop_timeout_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,8 @@ def parse_cib(xml: str, names: Names) -> Cib:
     for pair in configuration.findall("./crm_config/cluster_property_set/nvpair"):
         properties.setdefault(pair.get("name", ""), pair.get("value", ""))
     schema = version_of(root.get("validate-with", "").replace("pacemaker-", ""))
-    units = [_cib.unit_of(_agent(one), options[one.get("type", "")]) for one in members]
+    units = [(one, _cib.unit_of(_agent(one), options[one.get("type", "")])) for one in members]
+    database, unit = next((one for one in units if one[1]), (None, ""))
     return Cib(
         quorate=is_true(root.get("have-quorum")),
         schema=(schema[0], schema[1]) if len(schema) > 1 else (0, 0),
@@ -284,8 +287,16 @@ def parse_cib(xml: str, names: Names) -> Cib:
         vip=options.get("IPaddr2", {}).get("ip", ""),
         device=options.get("Filesystem", {}).get("device", ""),
         directory=options.get("Filesystem", {}).get("directory", ""),
-        unit=next((one for one in units if one), ""),
+        unit=unit,
+        stop_timeout_s=_stop_timeout(database),
     )
+
+
+def _stop_timeout(primitive: ET.Element | None) -> float | None:
+    """Seconds that the cluster waits for a resource to stop, when it says so."""
+    stop = None if primitive is None else primitive.find("./operations/op[@name='stop']")
+    found = None if stop is None else _values.microseconds(stop.get("timeout", ""))
+    return None if found is None else found / 1e6
 
 
 def _instance(element: ET.Element, parent: str) -> Instance:

@@ -457,6 +457,10 @@ def findings(pair: _pair.Pair, now: datetime) -> list[Finding]:
                 "manual on wait_for_all first",
             )
         ]
-    found = [one for check in _CHECKS for one in check(pair, now)]
+    return by_severity([one for check in _CHECKS for one in check(pair, now)])
+
+
+def by_severity(found: Sequence[Finding]) -> list[Finding]:
+    """The errors first."""
     order = {ERROR: 0, WARNING: 1, INFO: 2}
     return sorted(found, key=lambda one: order[one.severity])

@@ -13,6 +13,9 @@ description:
   - Reads the cluster and DRBD on one host and says whether the pair could lose either host now and go on.
   - Everything that is not as it should be is a finding with a severity, the thing, a message and a remedy.
   - Each host sees its own side of DRBD, and the other side as DRBD reports it. Run it on both hosts for the full picture.
+  - Of the host itself it tells whether something starts or mounts at boot what only the cluster may, whether systemd gives up a stop
+    before the cluster does, and how much space is left, how far off the clock is, and whether the database's certificate is valid
+    and for the virtual IP.
   - Changes nothing. A host without a cluster is a finding, not a failure.
 author:
   - kwdb.ha contributors (@kwdb)
@@ -36,6 +39,9 @@ options:
     description: Name of the DRBD resource.
     type: str
     default: kwdb
+  certs_dir:
+    description: Folder with the database's certificate, C(node.crt). Without it no certificate is looked at.
+    type: path
 seealso:
   - module: kwdb.ha.pair_switchover
   - module: kwdb.ha.pair_drill
@@ -144,6 +150,11 @@ drbd:
   description: State of the DRBD resource as this host sees it.
   returned: always
   type: dict
+packages:
+  description: Versions of the packages that both hosts should have in the same version.
+  returned: always
+  type: dict
+  sample: {"pacemaker": "2.1.5-1+deb12u1"}
 fencing:
   description: Whether fencing is on, and the fence devices with their agents.
   returned: always
@@ -163,7 +174,13 @@ from ansible_collections.kwdb.ha.plugins.module_utils._pair import (
     read_pair,
     report,
 )
-from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import findings, healthy, lines
+from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import (
+    by_severity,
+    findings,
+    healthy,
+    lines,
+)
+from ansible_collections.kwdb.ha.plugins.module_utils._pair_host import host_findings, read_host
 
 
 def main() -> None:
@@ -173,22 +190,30 @@ def main() -> None:
             "clone": {"type": "str", "default": "KaiwuData-clone"},
             "group": {"type": "str", "default": "KaiwuDBGrp"},
             "drbd_resource": {"type": "str", "default": "kwdb"},
+            "certs_dir": {"type": "path"},
         },
         supports_check_mode=True,
     )
-    names = Names(**module.params)
+    names = Names(*(module.params[one] for one in ("clone", "group", "drbd_resource")))
+    run, view = Runner(module), None
     try:
-        pair = read_pair(Runner(module), names, platform.node())
+        pair = read_pair(run, names, platform.node())
+        if pair.cib is not None:
+            view = read_host(run, pair.cib, pair.host, module.params["certs_dir"] or "")
     except CommandFailed as exc:
         module.fail_json(msg=str(exc), **exc.details)
     except PairUnreadable as exc:
         module.fail_json(msg=str(exc))
-    found = findings(pair, datetime.now(timezone.utc))
+    now = datetime.now(timezone.utc)
+    found = findings(pair, now)
+    if view is not None and pair.cib is not None:
+        found = by_severity([*found, *host_findings(view, pair.cib, now)])
     module.exit_json(
         changed=False,
         healthy=healthy(found),
         findings=[asdict(one) for one in found],
         summary=lines(found),
+        packages={} if view is None else view.packages,
         **report(pair),
     )
 
