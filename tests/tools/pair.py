@@ -51,6 +51,15 @@ def inventory() -> dict[str, Any]:
     }
 
 
+def second_level() -> dict[str, Any]:
+    """What an inventory says beyond that when each host has a second fence device."""
+    nodes = inventory()["pacemaker_nodes"]
+    for number, node in enumerate(nodes, 1):
+        outlet = {"ip": "192.0.2.120", "username": "apc", "plug": number}
+        node["second_fence_options"] = {**outlet, "password": SECRET}
+    return {"pacemaker_nodes": nodes, "pacemaker_second_fence_agent": "fence_ipmilan"}
+
+
 def _load(loader: DataLoader, path: pathlib.Path) -> Any:
     if not path.exists():
         return {}

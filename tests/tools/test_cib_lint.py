@@ -282,6 +282,29 @@ def test_pair_of_the_roles_has_no_findings(cluster: chroot.Cluster) -> None:
     assert (outcome.changed, outcome.findings, outcome.warnings) == (True, [], [])
 
 
+def test_pair_with_a_second_fence_device(cluster: chroot.Cluster) -> None:
+    """Two devices of each host, one a level; none runs on the host that it powers off."""
+    declared = pair.whole_pair(**pair.second_level())
+    outcome = cluster.apply(declared)
+    assert (outcome.changed, outcome.findings, outcome.warnings) == (True, [], [])
+    assert not cluster.apply(declared).changed
+    levels = cluster.cib.findall(".//fencing-level")
+    found = {(one.get("target"), one.get("index"), one.get("devices")) for one in levels}
+    assert found == {
+        (name, str(number), f"fence-{name}{suffix}")
+        for name in pair.NODES
+        for number, suffix in ((1, ""), (2, "-2"))
+    }
+    away = cluster.cib.findall(".//rsc_location[@score='-INFINITY']")
+    kept = {(one.get("rsc"), one.get("node")) for one in away}
+    assert {(f"fence-{name}{suffix}", name) for name in pair.NODES for suffix in ("", "-2")} <= kept
+    assert pair.resource(declared, f"fence-{pair.NODES[1]}-2")["options"] == {
+        "pcmk_host_map": f"{pair.NODES[1]}:2",
+        "ip": "192.0.2.120",
+        "username": "apc",
+    }
+
+
 def without(kind: str) -> dict[str, Any]:
     """The pair with one of its constraints left out."""
     declared = pair.whole_pair()

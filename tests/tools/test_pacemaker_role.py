@@ -202,6 +202,18 @@ def no_device(hosts: Hosts) -> None:
     hosts.nodes[1]["fence_options"] = {}
 
 
+def second_level(**options: Any) -> Callable[[Hosts], None]:
+    """A second device for each host, the second host's with wrong options."""
+
+    def change(hosts: Hosts) -> None:
+        hosts.vars["pacemaker_second_fence_agent"] = "fence_ipmilan"
+        for number, node in enumerate(hosts.nodes):
+            node["second_fence_options"] = {**node["fence_options"], "ip": f"192.0.2.12{number}"}
+        hosts.nodes[1]["second_fence_options"].update(options)
+
+    return change
+
+
 def same_device(hosts: Hosts) -> None:
     hosts.nodes[1]["fence_options"] = hosts.nodes[0]["fence_options"]
 
@@ -249,6 +261,15 @@ BAD = {
     "no fencing": (wrong("pacemaker_fence_agent", ""), "There is no fencing"),
     "no device": (no_device, f"There is no complete fence device for {TWO}"),
     "empty option": (device(password=""), f"There is no complete fence device for {TWO}"),
+    "no second device": (
+        wrong("pacemaker_second_fence_agent", "fence_ipmilan"),
+        f"There is no complete fence device for {ONE}: give pair_second_fence_options",
+    ),
+    "empty second option": (
+        second_level(password=""),
+        f"There is no complete fence device for {TWO}: give pair_second_fence_options",
+    ),
+    "same second device": (second_level(ip="192.0.2.120"), "pair_second_fence_options is the same"),
     "same device": (same_device, "would power itself off"),
     "order in the options": (device(action="off"), "the option action would tell the agent"),
     "other cluster": (other_cluster, "already belongs to the cluster 'shop'"),
@@ -268,6 +289,15 @@ def test_checks_refuse(hosts: Hosts, name: str) -> None:
     assert message.lower() in " ".join(said.lower().split()), said
     assert "failed=1" in said
     assert hosts.state() == before
+    assert pair.SECRET[:6] not in said
+
+
+def test_both_fence_devices_are_asked(hosts: Hosts) -> None:
+    """Each host asks both devices of the other one."""
+    second_level()(hosts)
+    said = hosts.play("preflight", "-v")
+    assert recap(said, ONE)["failed"] == "0", said
+    assert all((root / "tmp/asked").read_text().count("asked") == 2 for root in hosts.roots)
     assert pair.SECRET[:6] not in said
 
 
