@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pairlab import BUILD, ROOT, Lab, LabCannotRun, write_case
+from pairlab import BUILD, ROOT, Lab, LabCannotRun, build_standin, write_case
 
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
 
@@ -132,7 +132,7 @@ class Adopted(Lab):
 def packages() -> str:
     """The stand-in's packages as a script that unpacks them."""
     lines = []
-    for path in sorted((BUILD / "standin").glob("*.deb")):
+    for path in sorted(build_standin().glob("*.deb")):
         text = base64.b64encode(path.read_bytes()).decode()
         lines.append(f"base64 -d >{path.name} <<'DEB'\n{text}\nDEB")
     return "\n".join(lines)
