@@ -92,6 +92,11 @@ def if_there(role: str, script: str) -> Act:
     return act
 
 
+def everywhere(script: str) -> Act:
+    """Run a script on both hosts, wherever the service is meanwhile."""
+    return both(if_there("active", script), if_there("standby", script))
+
+
 def halab(*words: str) -> Act:
     """A command of the lab; the words active and standby stand for the host."""
 
@@ -219,7 +224,7 @@ FAULTS = [
     Fault(
         "data_disk_full",
         on("active", FILL.format(MOUNT)),
-        undo=if_there("active", f"rm -f {MOUNT}/ballast"),
+        undo=everywhere(f"mountpoint -q {MOUNT} && rm -f {MOUNT}/ballast"),
         hold_s=30,
         fenced=NOBODY,
     ),
@@ -297,8 +302,8 @@ def until_healthy(lab: Lab, since: float) -> float:
     return round(time.monotonic() - since, 1)
 
 
-def suffer(scene: Scene, fault: Fault) -> dict[str, Any]:
-    """Let one fault happen and end, and wait until the pair is well by itself."""
+def suffer(scene: Scene, fault: Fault, client: Client) -> dict[str, Any]:
+    """Let one fault happen and end, and wait until rows come and the pair is well by itself."""
     before, begun = fenced(scene.lab), time.monotonic()
     try:
         fault.do(scene)
@@ -307,6 +312,7 @@ def suffer(scene: Scene, fault: Fault) -> dict[str, Any]:
         fault.undo(scene)
     # What was stopped or powered off shall have been noticed before anybody calls the pair healthy.
     time.sleep(15)
+    client.wait_after(time.monotonic(), 240)
     healthy = until_healthy(scene.lab, begun)
     figures = {"fault": fault.name, "from": scene.active, "to": active(scene.lab)}
     figures["fenced"] = sorted(powered_off(scene, before))
@@ -322,8 +328,7 @@ def suffer(scene: Scene, fault: Fault) -> dict[str, Any]:
 def test_fault(lab: Lab, fault: Fault) -> None:
     with scene_of(lab) as scene, Client(lab) as client:
         event = time.monotonic()
-        figures = suffer(scene, fault)
-        client.wait_after(time.monotonic(), 120)
+        figures = suffer(scene, fault, client)
         record(f"fault_{fault.name}", client, event, **figures)
 
 
@@ -488,7 +493,7 @@ def test_random_faults(lab: Lab) -> None:
         event, done = time.monotonic(), []
         while time.monotonic() - event < RANDOM_S:
             serving = active(lab)
-            done.append(suffer(Scene(lab, serving, other(lab, serving)), pick.choice(FAULTS)))
-            client.wait_after(time.monotonic(), 120)
+            scene = Scene(lab, serving, other(lab, serving))
+            done.append(suffer(scene, pick.choice(FAULTS), client))
         record("fault_random", client, event, seed=seed, faults=done)
         assert all(reachable(lab, host) for host in lab.hosts)
