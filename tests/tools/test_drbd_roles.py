@@ -220,6 +220,17 @@ def test_bad_input_stops_both_hosts_before_anything_has_changed(pair: Pair, case
 OWN = "/usr/local/lib/kwdb-ha/drbd-fence-peer"
 
 
+def variable(name: str, **change: Any) -> Any:
+    """A variable of the role with some of those that it is made from."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {"ansible_check_mode": False}
+    for folder in ("defaults", "vars"):
+        path = ROOT / "roles" / "drbd" / folder / "main.yml"
+        variables.update(loader.load_from_file(str(path), trusted_as_template=True))
+    variables.update(change)
+    return Templar(loader, variables=variables).template(variables[name])
+
+
 @pytest.mark.parametrize(
     ("change", "fence", "unfence"),
     [
@@ -246,19 +257,32 @@ OWN = "/usr/local/lib/kwdb-ha/drbd-fence-peer"
 def test_the_fence_handlers_follow_the_versions(
     change: dict[str, Any], fence: str | None, unfence: str | None
 ) -> None:
-    loader = DataLoader()
-    variables: dict[str, Any] = {"ansible_check_mode": False}
-    for folder in ("defaults", "vars"):
-        path = ROOT / "roles" / "drbd" / folder / "main.yml"
-        variables.update(loader.load_from_file(str(path), trusted_as_template=True))
     change = dict(change)
     info = {"fence_handler_fits": change.pop("fits"), "module_version": "8.4.11"}
     there = change.pop("there", True)
-    variables.update(
+    found = variable(
+        "__drbd_fence_handlers",
         __drbd_before={"resource": info},
         __drbd_versions={"resource": info},
         __drbd_handler_file={"stat": {"exists": there}},
         **change,
     )
-    found = Templar(loader, variables=variables).template(variables["__drbd_fence_handlers"])
     assert (found.get("fence-peer"), found.get("unfence-peer")) == (fence, unfence)
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ({}, {"c-fill-target": "1M", "c-min-rate": "10M"}),
+        (
+            {"drbd_peer_device": {"c-min-rate": "50M", "c-max-rate": "500M"}},
+            {"c-fill-target": "1M", "c-min-rate": "50M", "c-max-rate": "500M"},
+        ),
+        # DRBD 8.4 has them among the options of its disks: named there, they are not named twice.
+        ({"drbd_disk": {"c-min-rate": "50M"}}, {"c-fill-target": "1M"}),
+    ],
+)
+def test_a_copy_that_fell_behind_catches_up(
+    change: dict[str, Any], options: dict[str, str]
+) -> None:
+    assert variable("__drbd_peer_device", **change) == options
