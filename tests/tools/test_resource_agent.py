@@ -248,6 +248,34 @@ def test_a_hung_database_is_seen_within_the_monitors_own_time(secure: Database) 
     assert secure.call("monitor") == (SUCCESS, "")
 
 
+def test_a_hung_database_is_killed_by_the_stop(secure: Database) -> None:
+    """systemd alone would wait much longer than the stop may take here."""
+    secure.add("[Service]\nTimeoutStopSec=600\n")
+    assert secure.call("start", timeout=60)[0] == SUCCESS
+    secure.host.must("kill", "-STOP", *secure.pids())
+    assert secure.call("monitor", timeout=8)[0] == GENERIC
+    assert secure.call("stop", timeout=60) == (SUCCESS, "")
+    assert secure.pids() == []
+    assert secure.probe() == (NOT_RUNNING, "")
+    assert secure.call("start", timeout=60) == (SUCCESS, "")
+    assert secure.call("stop", timeout=60) == (SUCCESS, "")
+
+
+def test_a_database_that_answers_again_is_not_killed(secure: Database) -> None:
+    """It hung for a while; the stop asks once more, and lets it end by itself."""
+    assert secure.call("start", timeout=60)[0] == SUCCESS
+    stopped = secure.pids()
+    secure.host.must("kill", "-STOP", *stopped)
+    assert secure.call("monitor", timeout=8)[0] == GENERIC
+    secure.host.must("kill", "-CONT", *stopped)
+    run = secure.host.show(UNIT, "InvocationID")
+    assert secure.call("stop", timeout=60) == (SUCCESS, "")
+    log = secure.host.must(
+        "journalctl", "--no-pager", "--output=cat", f"INVOCATION_ID={run}", "--unit", UNIT
+    )
+    assert "KILL" not in log
+
+
 def test_a_killed_database_is_seen_at_once_and_starts_again(secure: Database) -> None:
     assert secure.call("start", timeout=60)[0] == SUCCESS
     secure.host.must("kill", "-KILL", secure.host.show(UNIT, "MainPID"))
