@@ -78,7 +78,8 @@ def _membership(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
             "cluster",
             "cluster",
             "the hosts have no quorum",
-            "start the cluster on both hosts (`pcs cluster start --all`) and check both networks",
+            "start the cluster on both hosts (`pcs cluster start --all`) and check both networks; with "
+            "one host left after a power failure read docs/when-something-fails.md",
         )
     if len(status.nodes) != 2:
         yield Finding(
@@ -453,8 +454,8 @@ def findings(pair: _pair.Pair, now: datetime) -> list[Finding]:
                 "cluster",
                 pair.host,
                 "the cluster does not run on this host",
-                "`pcs cluster start` there; with one host left after a power failure see the "
-                "manual on wait_for_all first",
+                "`pcs cluster start` there; with one host left after a power failure read "
+                '"One host is left" in docs/when-something-fails.md first',
             )
         ]
     return by_severity([one for check in _CHECKS for one in check(pair, now)])

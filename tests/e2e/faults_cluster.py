@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from client import Client
 from pairlab import Lab, write_case
-from watch import active, fenced, mend, other, reachable, unhealthy, wait_for
+from watch import RESOURCE, active, fenced, mend, other, reachable, unhealthy, wait_for
 
 HEALTHY_WITHIN_S = 420
 UNIT = "kaiwudb.service"
@@ -373,7 +373,10 @@ def test_power_cut_of_both(lab: Lab, first: str) -> None:
 
 
 def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
-    """The other host will not come back, nor will its fence device: two commands that a person must give."""
+    """The other host will not come back, nor will its fence device: commands that a person must give.
+
+    Without the last one DRBD does not know that no newer copy is out there, and promotes nothing.
+    """
     with scene_of(lab) as scene, Client(lab) as client:
         event = time.monotonic()
         with no_fence_device(lab, scene.standby):
@@ -383,6 +386,10 @@ def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
             run_alone(lab, scene.active, 75)
             lab.ssh(scene.active, "pcs quorum unblock --force", timeout=180)
             lab.ssh(scene.active, f"pcs stonith confirm {scene.standby} --force", timeout=180)
+            run_alone(lab, scene.active, 45)
+            lab.ssh(
+                scene.active, f"drbdadm primary --force {RESOURCE} && drbdadm secondary {RESOURCE}"
+            )
             client.wait_after(time.monotonic(), 240)
         lab.halab("power", "on", scene.standby, "--wait")
         healthy = until_healthy(lab, event)
