@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from client import Client
 from pairlab import Lab, write_case
-from watch import RESOURCE, active, fenced, mend, other, reachable, unhealthy, wait_for
+from watch import RESOURCE, active, drbd, fenced, mend, other, reachable, unhealthy, wait_for
 
 HEALTHY_WITHIN_S = 420
 UNIT = "kaiwudb.service"
@@ -372,10 +372,16 @@ def test_power_cut_of_both(lab: Lab, first: str) -> None:
         record(f"fault_both_power_cut_{first}", client, event, healthy_after_s=healthy)
 
 
+def connected(lab: Lab, host: str) -> bool:
+    """Whether DRBD has, or still looks for, its peer."""
+    return drbd(lab, host).get("connection connection", "Connecting") != "StandAlone"
+
+
 def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
     """The other host will not come back, nor will its fence device: commands that a person must give.
 
-    Without the last one DRBD does not know that no newer copy is out there, and promotes nothing.
+    Without the last one DRBD does not know that no newer copy is out there, and promotes nothing. Overruled,
+    it calls the other host's return a split brain, whose victim has nothing that this one does not have.
     """
     with scene_of(lab) as scene, Client(lab) as client:
         event = time.monotonic()
@@ -392,6 +398,10 @@ def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
             )
             client.wait_after(time.monotonic(), 240)
         lab.halab("power", "on", scene.standby, "--wait")
+        wait_for("the split", lambda: not connected(lab, scene.standby), 120)
+        names = {"split_brain_victim": scene.standby, "split_brain_save_to": "/var/lib/drbd"}
+        lab.play("split_brain.yml", extra=names).must()
+        lab.ssh(scene.standby, "rm -f /var/lib/drbd/*.img*")
         healthy = until_healthy(lab, event)
         client.wait_after(time.monotonic(), 120)
         record("fault_one_host_left", client, event, healthy_after_s=healthy)
