@@ -34,6 +34,13 @@ KEPT_WHOLE = tuple(
 CLUSTER = ("transition", "diff", "operator_state", "cib_version", "findings", "preview_limited")
 
 
+def message(values: dict[str, Any]) -> str:
+    """What a failed task said; a loop says only that an item failed, and each of those says why."""
+    items = [one for one in values.get("results", []) if isinstance(one, dict)]
+    said = [str(one.get("msg", "")) for one in items if one.get("failed")]
+    return "; ".join(said) or str(values.get("msg", ""))
+
+
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -65,7 +72,7 @@ class CallbackModule(CallbackBase):
             "seconds": round(time.time() - begun, 4),
         }
         if status in ("failed", "unreachable"):
-            entry["msg"] = str(values.get("msg", ""))
+            entry["msg"] = message(values)
             entry["ignored"] = False
         if "transition" in values:
             entry.update({name: values.get(name) for name in CLUSTER})
