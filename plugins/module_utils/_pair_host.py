@@ -148,7 +148,10 @@ def read_host(run: Runner, cib: Cib, name: str, certs_dir: str) -> HostView:
         clock = run(["chronyc", "-n", "-c", "tracking"], ok=range(256)).stdout
     form = "${db:Status-Abbrev} ${Package} ${Version}\n"
     query = ["dpkg-query", "--show", f"--showformat={form}", *PACKAGES]
-    shown = run(["systemctl", "show", "--property=Id,UnitFileState", *units]).stdout
+    shown = ""
+    if run.has("systemctl"):
+        argv = ["systemctl", "show", "--property=Id,UnitFileState", *units]
+        shown = run(argv, ok=range(256)).stdout
     return HostView(
         name=name,
         fstab=read_text(FSTAB),
