@@ -117,6 +117,9 @@ REPLACED = (
     'name="migration-threshold" value="2"',
     'id="ClusterIP-monitor-interval-30s"',
     'id="KaiwuDB-monitor-interval-60s"',
+    # pcs takes these from systemd's own metadata.
+    'id="KaiwuDB-start-interval-0s"',
+    'id="KaiwuDB-stop-interval-0s"',
     'id="KaiwuData-monitor-interval-10s"',
 )
 
