@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Iterator
 
-from ansible_collections.kwdb.ha.plugins.module_utils._drbd import read_text
+from ansible_collections.kwdb.ha.plugins.module_utils._drbd_files import read_text
 from ansible_collections.kwdb.ha.plugins.module_utils._kwdb_host import properties_of
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import ERROR, WARNING, Finding
 

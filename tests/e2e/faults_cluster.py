@@ -134,6 +134,8 @@ def netem(words: str) -> str:
 NO_NETEM = "for one in vec0 vec1; do tc qdisc del dev $one root; done"
 FILL = "dd if=/dev/zero of={0}/ballast bs=1M 2>/dev/null; sync; df --output=avail {0} | tail -1"
 
+HEAL_BOTH = both(halab("link", "heal", "cluster"), halab("link", "heal", "replication"))
+
 FAULTS = [
     Fault("database_killed", on("active", KILL_DATABASE), service="stays", fenced=NOBODY),
     Fault(
@@ -193,7 +195,7 @@ FAULTS = [
     Fault(
         "both_links_cut",
         both(halab("link", "cut", "cluster"), halab("link", "cut", "replication")),
-        undo=both(halab("link", "heal", "cluster"), halab("link", "heal", "replication")),
+        undo=HEAL_BOTH,
         hold_s=30,
         service="stays",
         fenced=STANDBY,
@@ -204,7 +206,7 @@ FAULTS = [
             halab("link", "cut", "cluster", "active", "--one-way"),
             halab("link", "cut", "replication", "active", "--one-way"),
         ),
-        undo=both(halab("link", "heal", "cluster"), halab("link", "heal", "replication")),
+        undo=HEAL_BOTH,
         hold_s=30,
     ),
     Fault(

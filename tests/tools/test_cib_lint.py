@@ -282,6 +282,15 @@ def test_pair_of_the_roles_has_no_findings(cluster: chroot.Cluster) -> None:
     assert (outcome.changed, outcome.findings, outcome.warnings) == (True, [], [])
 
 
+def test_pair_without_a_fence_delay(cluster: chroot.Cluster) -> None:
+    """Given up later, the delay is taken away."""
+    assert cluster.apply(pair.whole_pair()).changed
+    assert cluster.cib.find(".//nvpair[@name='priority-fencing-delay']").get("value") == "5s"
+    assert cluster.apply(pair.whole_pair(pacemaker_fence_delay_s=0)).changed
+    assert cluster.cib.find(".//nvpair[@name='priority-fencing-delay']") is None
+    assert not cluster.apply(pair.whole_pair(pacemaker_fence_delay_s=0)).changed
+
+
 def test_pair_with_a_second_fence_device(cluster: chroot.Cluster) -> None:
     """Two devices of each host, one a level; none runs on the host that it powers off."""
     declared = pair.whole_pair(**pair.second_level())
