@@ -28,7 +28,7 @@ build/.packages: tests/packages.txt $(wildcard tests/lab/packages.txt)
 
 build/.venv: requirements-dev.txt build/.packages
 	python3 -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet -r requirements-dev.txt
+	$(VENV)/bin/pip install --quiet --no-compile -r requirements-dev.txt
 	mkdir -p $(COLLECTIONS)/ansible_collections/kwdb
 	ln -sfn ../../../.. $(COLLECTIONS)/ansible_collections/kwdb/ha
 	@touch $@
@@ -41,8 +41,8 @@ demo: venv ## The product's main job on two lab hosts, with a power cut (KEEP=1 
 	$(PY) tests/e2e/demo.py $(if $(KEEP),--keep)
 
 .PHONY: test
-test: venv ## All test layers
-	$(MAKE) --jobs 2 --output-sync lint sanity unit
+test: ## All test layers
+	$(MAKE) --jobs 2 --output-sync images lint sanity unit
 	$(MAKE) tools
 	$(MAKE) e2e
 
@@ -66,6 +66,12 @@ sanity: venv ## ansible-test sanity, in a copy under build/
 .PHONY: unit
 unit: venv ## Pure functions
 	$(PY) -m pytest -q -n 2 --hypothesis-seed=$(SEED) tests/unit
+
+# Only to have them early: what cannot be had is told by the tests that need it.
+.PHONY: images
+images: build/.packages ## Fetch the Debian roots and the lab's image that the tests use (cached)
+	-/usr/bin/python3 tests/tools/roots.py
+	-$(HALAB) image
 
 .PHONY: tools
 tools: venv ## The real pcs, Pacemaker, DRBD, PostgreSQL and OpenSSL tools, no cluster

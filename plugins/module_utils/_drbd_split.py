@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, BinaryIO, Mapping, Sequence
 
 from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
 from ansible_collections.kwdb.ha.plugins.module_utils._disk_content import open_fresh
@@ -66,27 +66,37 @@ def room_for(folder: str, size: int) -> None:
         )
 
 
-def copy_image(source: str, target: str, size: int) -> int:
-    """Copy the first bytes of a device into a new sparse file; how many bytes are not zero."""
+def fill_image(reading: int, image: BinaryIO, source: str, size: int) -> int:
+    """Copy the first bytes of an open device into a new sparse file; how many bytes are not zero."""
     written = 0
+    for start in range(0, size, CHUNK):
+        chunk = os.pread(reading, min(CHUNK, size - start), start)
+        if len(chunk) != min(CHUNK, size - start):
+            raise Refused(f"{source} cannot be read at byte {start}: nothing was discarded")
+        if chunk.count(0) != len(chunk):
+            image.seek(start)
+            image.write(chunk)
+            written += len(chunk)
+    image.truncate(size)
+    image.flush()
+    os.fsync(image.fileno())
+    return written
+
+
+def copy_image(source: str, target: str, size: int) -> int:
+    """Copy the first bytes of a device into a new file, which is whole or not there; how many are not zero."""
     reading = open_fresh(source)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with open(os.open(target, flags, 0o600), "wb") as image:
-            for start in range(0, size, CHUNK):
-                chunk = os.pread(reading, min(CHUNK, size - start), start)
-                if len(chunk) != min(CHUNK, size - start):
-                    raise Refused(f"{source} cannot be read at byte {start}: nothing was discarded")
-                if chunk.count(0) != len(chunk):
-                    image.seek(start)
-                    image.write(chunk)
-                    written += len(chunk)
-            image.truncate(size)
-            image.flush()
-            os.fsync(image.fileno())
+            try:
+                return fill_image(reading, image, source, size)
+            except BaseException:
+                # Half an image looks like a whole one to whoever needs it later.
+                os.unlink(target)
+                raise
     finally:
         os.close(reading)
-    return written
 
 
 @dataclass(frozen=True)

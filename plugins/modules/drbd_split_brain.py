@@ -123,8 +123,14 @@ def save(run: Runner, one: _drbd_split.Saving) -> None:
     """Keep what one volume of the victim holds."""
     if one.command:
         run(one.command, why="The victim's data cannot be saved, so nothing was discarded")
-    else:
+        return
+    try:
         _drbd_split.copy_image(one.volume.disk, one.target, one.size)
+    except OSError as error:
+        raise Refused(
+            f"{one.volume.disk} cannot be saved to {one.target} ({error.strerror}): nothing was discarded. "
+            "Make room there or name another folder (save_to; split_brain_save_to in the playbook), then run again"
+        ) from error
 
 
 def discard(

@@ -29,146 +29,144 @@ def test_check_mode_on_bare_hosts(lab: Lab, untouched: dict[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Wrong:
-    """One wrong input: what is different, and what the message must say."""
+    """One wrong input: what is different on one host, and what the message must say ({host} is its name)."""
 
     name: str
     says: str
     extra: dict[str, Any] = field(default_factory=dict)
-    node02: dict[str, Any] = field(default_factory=dict)
+    host_vars: dict[str, Any] = field(default_factory=dict)
     before: str = ""
     after: str = ""
-    inventory: dict[str, Any] | None = None
+    rename: str = ""
 
 
 # A host whose address nobody has, in the lab's client network.
 DEAD = {"ansible_host": "10.77.1.99", "ansible_ssh_common_args": "-o ConnectTimeout=3"}
 
-WRONG = [
-    Wrong(
-        "disk_missing",
-        "ha-node02.*/dev/disk/by-id/nothing",
-        node02={"pair_disk": "/dev/disk/by-id/nothing"},
-    ),
-    Wrong("disk_unstable_name", "ha-node02.*/dev/ubdb.*by-id", node02={"pair_disk": "/dev/ubdb"}),
-    Wrong(
-        "disk_root",
-        "ha-node02.*(root|mounted)",
-        node02={"pair_disk": "/dev/ubda", "drbd_allow_unstable_disk_name": True},
-    ),
-    Wrong(
-        "disk_sizes_differ",
-        "(size|MiB|bytes).*differ|differ.*(size|MiB|bytes)",
-        node02={"pair_disk": "EXTRA"},
-    ),
-    Wrong(
-        "disk_mounted",
-        "ha-node02.*mounted",
-        node02={"pair_disk": "EXTRA"},
-        before="mkfs.ext4 -q -F {extra} && mount -o ro,noload {extra} /mnt",
-        after="umount /mnt; wipefs -aq {extra}; dd if=/dev/zero of={extra} bs=1M count=64 2>/dev/null",
-    ),
-    Wrong(
-        "disk_file_system",
-        "ha-node02.*ext4.*precious",
-        node02={"pair_disk": "EXTRA"},
-        before="mkfs.ext4 -q -F -L precious {extra}",
-        after="wipefs -aq {extra}; dd if=/dev/zero of={extra} bs=1M count=64 2>/dev/null",
-    ),
-    Wrong(
-        "disk_non_zero_data",
-        "ha-node02.*(data|zero|blank)",
-        node02={"pair_disk": "EXTRA"},
-        before="printf precious | dd of={extra} bs=1 seek=1000 conv=notrunc 2>/dev/null",
-        after="dd if=/dev/zero of={extra} bs=1M count=64 2>/dev/null",
-    ),
-    Wrong("vip_outside_network", "10.99.0.1.*network", extra={"pair_vip": "10.99.0.1"}),
-    Wrong("vip_in_use", "10.77.1.1 and .* answered", extra={"pair_vip": "10.77.1.1"}),
-    Wrong("secret_missing", "drbd_shared_secret", extra={"drbd_shared_secret": ""}),
-    Wrong(
-        "secret_of_the_page",
-        "drbd_shared_secret",
-        extra={"drbd_shared_secret": "justaverificationtest"},
-    ),
-    Wrong(
-        "password_missing",
-        "pacemaker_hacluster_password",
-        extra={"pacemaker_hacluster_password": ""},
-    ),
-    Wrong(
-        "password_default",
-        "pacemaker_hacluster_password",
-        extra={"pacemaker_hacluster_password": "hacluster"},
-    ),
-    Wrong(
-        "no_fencing", "pacemaker_accept_risk_without_fencing", extra={"pacemaker_fence_agent": ""}
-    ),
-    Wrong(
-        "fence_device_silent",
-        "fence device of ha-node02 does not answer at 10.77.1.1, UDP port 9999",
-        node02={
-            "pair_fence_options": {
-                "ip": "10.77.1.1",
-                "ipport": 9999,
-                "lanplus": True,
-                "username": "admin",
-                "password": "not-asked-for",
-            }
-        },
-    ),
-    Wrong(
-        "packages_missing",
-        "/nowhere is not a folder .*kwdb_packages",
-        extra={"kwdb_packages": "/nowhere"},
-    ),
-    Wrong(
-        "packages_half",
-        "does not hold kaiwudb-libcommon",
-        extra={"kwdb_packages": str(BUILD / "packages-half")},
-    ),
-    Wrong(
-        "packages_architecture",
-        "for arm64, but the hosts are amd64",
-        extra={"kwdb_packages": str(BUILD / "packages-arm64")},
-    ),
-    Wrong("unreachable", "ha-node02 cannot be reached", node02=DEAD),
-    Wrong(
-        "operating_system",
-        "ha-node02 runs Debian 10",
-        before="cp -a /etc/os-release /run/os-release; cp -a /etc/debian_version /run/debian_version;"
-        "rm /etc/os-release; sed s/12/10/g /usr/lib/os-release >/etc/os-release; echo 10.9 >/etc/debian_version",
-        after="rm /etc/os-release; cp -a /run/os-release /etc/os-release;"
-        "cp -a /run/debian_version /etc/debian_version",
-    ),
-    Wrong(
-        "no_drbd_module",
-        "kernel of ha-node02 has no DRBD module",
-        before="f=$(modinfo -n drbd) && mv $f /run/ && echo $f >/run/drbd-was && depmod",
-        after="f=$(cat /run/drbd-was) && mv /run/$(basename $f) $f && depmod",
-    ),
-    Wrong(
-        "old_pcs",
-        "ha-node02.*pcs .0.9.169. is not supported",
-        before="printf '#!/bin/sh\\necho 0.9.169\\n' >/usr/local/bin/pcs && chmod 755 /usr/local/bin/pcs",
-        after="rm /usr/local/bin/pcs",
-    ),
-    Wrong(
-        "other_cluster",
-        "ha-node02.*(somebody-elses|another cluster)",
-        before="mkdir -p /etc/corosync && printf 'totem {{\\n version: 2\\n cluster_name: somebody-elses\\n}}\\n"
-        "nodelist {{\\n node {{\\n ring0_addr: 10.0.0.1\\n name: other\\n nodeid: 1\\n }}\\n}}\\n'"
-        " > /etc/corosync/corosync.conf",
-        after="rm -r /etc/corosync",
-    ),
-    Wrong(
-        "clock",
-        "clocks of .* differ by at least 3[56]\\d\\d",
-        before="date -s '+1 hour' >/dev/null",
-        after="date -s '-1 hour' >/dev/null",
-    ),
-    Wrong("one_host", "names 1: ha-node01", inventory={"drop": "ha-node02"}),
-    Wrong("three_hosts", "names 3:", inventory={"add": "ha-node03"}),
-    Wrong("other_name", "calls itself ha-node02", inventory={"rename": ("ha-node02", "db2")}),
+WRONG = {
+    wrong.name: wrong
+    for wrong in (
+        Wrong(
+            "disk_missing",
+            "{host}.*/dev/disk/by-id/nothing",
+            host_vars={"pair_disk": "/dev/disk/by-id/nothing"},
+        ),
+        Wrong(
+            "disk_unstable_name", "{host}.*/dev/ubdb.*by-id", host_vars={"pair_disk": "/dev/ubdb"}
+        ),
+        Wrong(
+            "disk_root",
+            "{host}.*(root|mounted)",
+            host_vars={"pair_disk": "/dev/ubda", "drbd_allow_unstable_disk_name": True},
+        ),
+        Wrong(
+            "disk_sizes_differ",
+            "(size|MiB|bytes).*differ|differ.*(size|MiB|bytes)",
+            host_vars={"pair_disk": "EXTRA"},
+        ),
+        Wrong(
+            "disk_mounted",
+            "{host}.*mounted",
+            host_vars={"pair_disk": "EXTRA"},
+            before="mkfs.ext4 -q -F {extra} && mount -o ro,noload {extra} /mnt",
+            after="umount /mnt; wipefs -aq {extra}; dd if=/dev/zero of={extra} bs=1M count=64 2>/dev/null",
+        ),
+        Wrong(
+            "disk_file_system",
+            "{host}.*ext4.*precious",
+            host_vars={"pair_disk": "EXTRA"},
+            before="mkfs.ext4 -q -F -L precious {extra}",
+            after="wipefs -aq {extra}; dd if=/dev/zero of={extra} bs=1M count=64 2>/dev/null",
+        ),
+        Wrong(
+            "disk_non_zero_data",
+            "{host}.*(data|zero|blank)",
+            host_vars={"pair_disk": "EXTRA"},
+            before="printf precious | dd of={extra} bs=1 seek=1000 conv=notrunc 2>/dev/null",
+            after="dd if=/dev/zero of={extra} bs=1M count=64 2>/dev/null",
+        ),
+        Wrong("vip_outside_network", "10.99.0.1.*network", extra={"pair_vip": "10.99.0.1"}),
+        Wrong("vip_in_use", "10.77.1.1 and .* answered", extra={"pair_vip": "10.77.1.1"}),
+        Wrong(
+            "secret_of_the_page",
+            "drbd_shared_secret",
+            extra={"drbd_shared_secret": "justaverificationtest"},
+        ),
+        Wrong(
+            "fence_device_silent",
+            "fence device of {host} does not answer at 10.77.1.1, UDP port 9999",
+            host_vars={
+                "pair_fence_options": {
+                    "ip": "10.77.1.1",
+                    "ipport": 9999,
+                    "lanplus": True,
+                    "username": "admin",
+                    "password": "not-asked-for",
+                }
+            },
+        ),
+        Wrong(
+            "packages_missing",
+            "/nowhere is not a folder .*kwdb_packages",
+            extra={"kwdb_packages": "/nowhere"},
+        ),
+        Wrong(
+            "packages_half",
+            "does not hold kaiwudb-libcommon",
+            extra={"kwdb_packages": str(BUILD / "packages-half")},
+        ),
+        Wrong(
+            "packages_architecture",
+            "for arm64, but the hosts are amd64",
+            extra={"kwdb_packages": str(BUILD / "packages-arm64")},
+        ),
+        Wrong("unreachable", "{host} cannot be reached", host_vars=DEAD),
+        Wrong(
+            "operating_system",
+            "{host} runs Debian 10",
+            before="cp -a /etc/os-release /run/os-release; cp -a /etc/debian_version /run/debian_version;"
+            "rm /etc/os-release; sed s/12/10/g /usr/lib/os-release >/etc/os-release; echo 10.9 >/etc/debian_version",
+            after="rm /etc/os-release; cp -a /run/os-release /etc/os-release;"
+            "cp -a /run/debian_version /etc/debian_version",
+        ),
+        Wrong(
+            "no_drbd_module",
+            "kernel of {host} has no DRBD module",
+            before="f=$(modinfo -n drbd) && mv $f /run/ && echo $f >/run/drbd-was && depmod",
+            after="f=$(cat /run/drbd-was) && mv /run/$(basename $f) $f && depmod",
+        ),
+        Wrong(
+            "old_pcs",
+            "{host}.*pcs .0.9.169. is not supported",
+            before="printf '#!/bin/sh\\necho 0.9.169\\n' >/usr/local/bin/pcs && chmod 755 /usr/local/bin/pcs",
+            after="rm /usr/local/bin/pcs",
+        ),
+        Wrong(
+            "other_cluster",
+            "{host}.*(somebody-elses|another cluster)",
+            before="mkdir -p /etc/corosync && printf 'totem {{\\n version: 2\\n cluster_name: somebody-elses\\n}}\\n"
+            "nodelist {{\\n node {{\\n ring0_addr: 10.0.0.1\\n name: other\\n nodeid: 1\\n }}\\n}}\\n'"
+            " > /etc/corosync/corosync.conf",
+            after="rm -r /etc/corosync",
+        ),
+        Wrong(
+            "clock",
+            "clocks of .* differ by at least 3[56]..",
+            before="date -s '+1 hour' >/dev/null",
+            after="date -s '-1 hour' >/dev/null",
+        ),
+        Wrong("other_name", "calls itself {host}", rename="db2"),
+    )
+}
+
+# What the same check refuses on both hosts goes into one run, a host each.
+TOGETHER = [
+    ("disk_missing", "disk_file_system"),
+    ("disk_unstable_name", "disk_mounted"),
+    ("disk_root", "disk_non_zero_data"),
+    ("old_pcs", "other_cluster"),
 ]
+ALONE = [(name,) for name in WRONG if name not in {one for pair in TOGETHER for one in pair}]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -189,41 +187,42 @@ def inventory_kept(lab: Lab) -> Iterator[Path]:
     hosts.write_text(text)
 
 
-def changed_inventory(text: str, change: dict[str, Any], node02: dict[str, Any]) -> str:
-    """The inventory with one thing in it different."""
+def changed_inventory(text: str, wrong: dict[str, Wrong], extra_disk: str) -> str:
+    """The inventory with one thing of each named host different."""
     whole = yaml.safe_load(text)
     hosts = whole["all"]["children"]["kwdb_pair"]["hosts"]
-    hosts["ha-node02"].update(node02)
-    if "drop" in change:
-        del hosts[change["drop"]]
-    if "add" in change:
-        hosts[change["add"]] = dict(hosts["ha-node01"])
-    if "rename" in change:
-        old, new = change["rename"]
-        hosts[new] = hosts.pop(old)
+    for host, one in wrong.items():
+        for name, value in one.host_vars.items():
+            hosts[host][name] = extra_disk if value == "EXTRA" else value
+        if one.rename:
+            hosts[one.rename] = hosts.pop(host)
     return yaml.safe_dump(whole)
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+@pytest.mark.parametrize("names", [*TOGETHER, *ALONE], ids="-".join)
 def test_wrong_input(
-    lab: Lab, untouched: dict[str, str], inventory_kept: Path, wrong: Wrong
+    lab: Lab, untouched: dict[str, str], inventory_kept: Path, names: tuple[str, ...]
 ) -> None:
-    extra_disk = lab.extra_disk
-    node02 = {k: extra_disk if v == "EXTRA" else v for k, v in wrong.node02.items()}
-    text = inventory_kept.read_text()
-    inventory_kept.write_text(changed_inventory(text, wrong.inventory or {}, node02))
-    if wrong.before:
-        lab.ssh("ha-node02", wrong.before.format(extra=extra_disk))
-    prepared = lab.fingerprint() if wrong.before else untouched
+    wrong = dict(zip(reversed(lab.hosts), [WRONG[name] for name in names], strict=False))
+    text = changed_inventory(inventory_kept.read_text(), wrong, lab.extra_disk)
+    inventory_kept.write_text(text)
+    prepared = untouched
+    if any(one.before for one in wrong.values()):
+        for host, one in wrong.items():
+            lab.ssh(host, one.before.format(extra=lab.extra_disk))
+        prepared = lab.fingerprint()
     try:
-        run = lab.play("site.yml", extra=wrong.extra)
+        extra = {name: value for one in wrong.values() for name, value in one.extra.items()}
+        run = lab.play("site.yml", extra=extra)
         after = lab.fingerprint()
     finally:
-        if wrong.after:
-            lab.ssh("ha-node02", wrong.after.format(extra=extra_disk))
+        for host, one in wrong.items():
+            lab.ssh(host, one.after.format(extra=lab.extra_disk))
     assert run.rc != 0, f"the run went through; log {run.log}"
-    assert any(re.search(wrong.says, message) for message in run.messages), run.messages
+    for host, one in wrong.items():
+        says = one.says.replace("{host}", host)
+        assert any(re.search(says, message) for message in run.messages), (says, run.messages)
+    # What a case leaves behind shows in the next one, and the last one prepares nothing.
     assert after == prepared, "something changed on a host"
-    if wrong.before:
-        assert lab.fingerprint() == untouched, "the test did not clean up behind itself"
-    write_case(f"refused_{wrong.name}", ok=True, evidence=run.messages)
+    for one in wrong.values():
+        write_case(f"refused_{one.name}", ok=True, evidence=run.messages)

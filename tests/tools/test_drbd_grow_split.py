@@ -161,6 +161,15 @@ def test_an_image_holds_every_byte_and_no_more(disk: Disk, tmp_path: Path) -> No
         _drbd_split.room_for(target, 1)
 
 
+def test_an_image_that_cannot_be_whole_does_not_stay(disk: Disk, tmp_path: Path) -> None:
+    disk.write(0, b"rows")
+    target = tmp_path / "victim.img"
+    beyond = os.stat(disk.file).st_size + MIB
+    with pytest.raises(Refused, match=r"cannot be read at byte \d+: nothing was discarded"):
+        _drbd_split.copy_image(disk.path, str(target), beyond)
+    assert not target.exists()
+
+
 def test_an_image_holds_what_is_on_the_disk_not_what_is_remembered(
     disk: Disk, tmp_path: Path
 ) -> None:
