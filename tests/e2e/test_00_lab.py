@@ -250,7 +250,9 @@ def test_other_run_dir_is_independent(halab: Halab, tmp_path: Path) -> None:
 
 def test_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     other = Halab(tmp_path / "other")
-    process = subprocess.Popen(other.argv("up", "--hosts", "1"), stderr=subprocess.DEVNULL)
+    # Tests that were started in the background of a shell hand on that SIGINT is ignored.
+    argv = ["env", "--default-signal=INT", *other.argv("up", "--hosts", "1")]
+    process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
     wait_until((other.run_dir / "hosts" / ONE / "console.log").exists, 60, "the host starts")
     status = other.status()
     process.send_signal(signal.SIGINT)
