@@ -100,6 +100,15 @@ def halab() -> Iterator[Halab]:
     halab("down")
 
 
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Halab]:
+    """A second lab, which is down in the end whatever the test found."""
+    other = Halab(tmp_path / "other")
+    other("down")
+    yield other
+    other("down")
+
+
 def test_hosts_are_what_was_asked_for(halab: Halab) -> None:
     for host, number in ((ONE, 11), (TWO, 12)):
         said = halab.ssh(
@@ -232,24 +241,19 @@ def test_second_up_is_refused(halab: Halab) -> None:
     assert halab.power(ONE) == "on"
 
 
-def test_other_run_dir_is_independent(halab: Halab, tmp_path: Path) -> None:
-    other = Halab(tmp_path / "other")
-    other("down")
+def test_other_run_dir_is_independent(halab: Halab, other: Halab) -> None:
     other("up", "--hosts", "1")
     status = other.status()
-    try:
-        assert list(status["hosts"]) == [ONE]
-        assert other.pings(ONE, "10.77.1.1")
-        assert not other.pings(ONE, "10.77.1.12")
-    finally:
-        other("down")
+    assert list(status["hosts"]) == [ONE]
+    assert other.pings(ONE, "10.77.1.1")
+    assert not other.pings(ONE, "10.77.1.12")
+    other("down")
     assert leftovers(status) == []
     # One answer may come late on a busy machine; a network taken down would never answer again.
     wait_until(lambda: halab.pings(ONE, "10.77.1.12"), 20, "the first lab's hosts reach each other")
 
 
-def test_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
-    other = Halab(tmp_path / "other")
+def test_interrupted_up_leaves_nothing(other: Halab) -> None:
     # Tests that were started in the background of a shell hand on that SIGINT is ignored.
     argv = ["env", "--default-signal=INT", *other.argv("up", "--hosts", "1")]
     process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
@@ -260,8 +264,7 @@ def test_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     assert leftovers(status) == []
 
 
-def test_down_after_a_crash(tmp_path: Path) -> None:
-    other = Halab(tmp_path / "other")
+def test_down_after_a_crash(other: Halab) -> None:
     process = subprocess.Popen(other.argv("up", "--hosts", "1"), stderr=subprocess.DEVNULL)
     wait_until((other.run_dir / "hosts" / ONE / "console.log").exists, 60, "the host starts")
     process.kill()
