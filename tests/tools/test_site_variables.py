@@ -39,14 +39,16 @@ def node(number: int) -> dict[str, Any]:
     }
 
 
-def site(folder: Path, hosts: dict[str, dict[str, Any]], group: dict[str, Any]) -> tuple[int, str]:
+def site(
+    folder: Path, hosts: dict[str, dict[str, Any]], group: dict[str, Any], *options: str
+) -> tuple[int, str]:
     """Run site.yml where there is no network at all; its exit code and what it said, in one line."""
     inventory = folder / "hosts.yml"
     pair = {"hosts": hosts, "vars": group}
     inventory.write_text(yaml.safe_dump({"all": {"children": {"kwdb_pair": pair}}}))
     tool = Path(sys.executable).with_name("ansible-playbook")
     done = subprocess.run(
-        ["unshare", "--net", str(tool), "site.yml", "-i", str(inventory)],
+        ["unshare", "--net", str(tool), "site.yml", "-i", str(inventory), *options],
         cwd=ROOT / "playbooks",
         env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
@@ -69,6 +71,11 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "secret missing": ({"drbd_shared_secret": ""}, {}, "drbd_shared_secret is missing"),
     "password missing": (
         {"pacemaker_hacluster_password": ""},
+        {},
+        "pacemaker_hacluster_password is missing",
+    ),
+    "no password at all": (
+        {"pacemaker_hacluster_password": None},
         {},
         "pacemaker_hacluster_password is missing",
     ),
@@ -106,9 +113,17 @@ def test_refused_before_a_host_is_contacted(tmp_path: Path, name: str) -> None:
     group, second, says = WRONG[name]
     changed = {**node(2), **second}
     hosts = {ONE: node(1), TWO: {k: v for k, v in changed.items() if v is not None}}
-    code, said = site(tmp_path, hosts, {**GROUP, **group})
+    given = {k: v for k, v in {**GROUP, **group}.items() if v is not None}
+    code, said = site(tmp_path, hosts, given)
     assert code != 0
     assert says in said
+    assert REACHING not in said
+
+
+def test_both_hosts_take_part(tmp_path: Path) -> None:
+    code, said = site(tmp_path, {ONE: node(1), TWO: node(2)}, GROUP, "--limit", ONE)
+    assert code != 0
+    assert f"This run leaves out {TWO}" in said
     assert REACHING not in said
 
 
