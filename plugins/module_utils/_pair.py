@@ -129,6 +129,8 @@ class Cib:
     vip: str = ""
     device: str = ""
     directory: str = ""
+    # Whether the file system's agent ends what keeps it busy, in the words of its option.
+    force_unmount: str = "true"
     unit: str = ""
     # Seconds that the cluster waits for the database to stop.
     stop_timeout_s: float | None = None
@@ -287,6 +289,7 @@ def parse_cib(xml: str, names: Names) -> Cib:
         vip=options.get("IPaddr2", {}).get("ip", ""),
         device=options.get("Filesystem", {}).get("device", ""),
         directory=options.get("Filesystem", {}).get("directory", ""),
+        force_unmount=options.get("Filesystem", {}).get("force_unmount", "true"),
         unit=unit,
         stop_timeout_s=_stop_timeout(database),
     )

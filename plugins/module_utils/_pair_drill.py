@@ -9,13 +9,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from ansible_collections.kwdb.ha.plugins.module_utils import (
     _pair,
     _pair_fence,
+    _pair_links,
     _pair_move,
     _pair_rows,
     _sql_client,
@@ -28,11 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a drill does: to whose power, or to the database, and whether the service moves by it."""
+    """What a drill does, who loses its power by it, and whether the service moves."""
 
     victim: str = ""
     signal: str = ""
+    cut: tuple[str, ...] = ()
+    busy: bool = False
     moves: bool = True
+
+    @property
+    def destructive(self) -> bool:
+        """Whether it makes a fault."""
+        return bool(self.victim or self.signal or self.cut or self.busy)
 
 
 KINDS = {
@@ -41,9 +51,14 @@ KINDS = {
     "standby_power_cut": Kind(victim="standby", moves=False),
     "database_kill": Kind(signal="KILL", moves=False),
     "database_hang": Kind(signal="STOP", moves=False),
+    "file_system_busy": Kind(busy=True),
+    "cluster_link_cut": Kind(cut=(_pair_links.CLUSTER,), moves=False),
+    "replication_link_cut": Kind(cut=(_pair_links.REPLICATION,), moves=False),
+    # The active host is favoured when both fence each other.
+    "both_links_cut": Kind(
+        cut=(_pair_links.CLUSTER, _pair_links.REPLICATION), victim="standby", moves=False
+    ),
 }
-# Drills that make a fault.
-DESTRUCTIVE = tuple(name for name, kind in KINDS.items() if kind.victim or kind.signal)
 # A move has to be over long before the whole drill is.
 MOVE_TIMEOUT_S = 180
 # Rows before the event show that writing works; rows after it show that it works again.
@@ -51,6 +66,11 @@ ROWS_AROUND = 10
 WARM_UP_S = 60
 # The cluster sees a hung database only when its monitor's time is over.
 NOTICED_S = 180
+# How long links stay cut after the cluster has seen it, and when a timer heals them that nobody has healed.
+CUT_S = 10
+HEALED_BY_TIMER_S = NOTICED_S + 5 * CUT_S
+# What an agent does with a request not to end what keeps a file system busy.
+UNFORCED = ("false", "no", "off", "0", "f", "n")
 STATEMENT_S = 30
 SHOWN = 20
 
@@ -80,6 +100,7 @@ class Drill:
     names: _pair.Names
     client: _sql_client.Client
     move: _pair_move.Move
+    links: list[_pair_links.Neighbour] = field(default_factory=list)
     id: str = field(default_factory=_pair_rows.new_drill_id)
     timeline: _pair_move.Timeline = field(default_factory=_pair_move.Timeline)
     troubles: list[str] = field(default_factory=list)
@@ -137,6 +158,10 @@ def noticed(drill: Drill, pair: _pair.Pair) -> bool:
         return False
     if drill.kind.signal:
         return bool(failed_members(pair))
+    if drill.kind.cut == (_pair_links.CLUSTER,):
+        return _pair_links.cluster_link_down(drill.run)
+    if drill.kind.cut == (_pair_links.REPLICATION,):
+        return pair.drbd is not None and pair.drbd.connection != "Connected"
     if drill.victim:
         node = pair.status.nodes.get(drill.victim)
         return node is None or not node.online
@@ -161,7 +186,7 @@ def check(pair: _pair.Pair, move: _pair_move.Move, order: Order) -> None:
     cib, kind = pair.cib, KINDS[order.drill]
     if cib is None:
         raise DrillRefused("the cluster does not run on this host")
-    if order.drill in DESTRUCTIVE:
+    if kind.destructive:
         _check_fault(pair.host, cib, kind, move, order)
     if _pair_rows.on_file_system(order.record_directory, cib.directory):
         raise DrillRefused(
@@ -176,9 +201,8 @@ def _check_fault(
     """Refuse a fault that nobody allowed, on the wrong host, or that cannot be made."""
     dies = victim(kind, move)
     if not order.allow_destructive:
-        what = f"takes the host {dies} down" if dies else f"harms the database on {move.source}"
         raise DrillRefused(
-            f"the drill {order.drill} {what}: set allow_destructive to true to allow it"
+            f"the drill {order.drill} {_harm(kind, move)}: set allow_destructive to true to allow it"
         )
     if host == dies:
         what = "active" if kind.victim == "active" else "standby"
@@ -190,6 +214,30 @@ def _check_fault(
         raise DrillRefused(
             f"the drill {order.drill} harms the database where it runs: run it on {move.source}"
         )
+    if kind.busy and host != move.source:
+        raise DrillRefused(
+            f"the drill {order.drill} holds the file system where it is mounted: run it on {move.source}"
+        )
+    if kind.cut and not dies and host != move.target:
+        raise DrillRefused(
+            f"the drill {order.drill} is seen from the standby host: run it on {move.target}"
+        )
+    _check_consequence(cib, kind, dies, order)
+
+
+def _harm(kind: Kind, move: _pair_move.Move) -> str:
+    """What a drill does that somebody has to allow."""
+    if kind.cut:
+        return f"cuts the {' and the '.join(kind.cut)} link between {move.source} and {move.target}"
+    if kind.victim:
+        return f"takes the host {victim(kind, move)} down"
+    if kind.busy:
+        return f"keeps the file system on {move.source} busy while it has to be unmounted"
+    return f"harms the database on {move.source}"
+
+
+def _check_consequence(cib: _pair.Cib, kind: Kind, dies: str, order: Order) -> None:
+    """Refuse a fault that would come out differently from what the drill is for."""
     if dies and not (_pair.fencing_enabled(cib) and _pair_fence.devices_for(cib, dies)):
         raise DrillRefused(
             f"no fence device can power off {dies}: configure one, or leave out the drill {order.drill}"
@@ -199,6 +247,21 @@ def _check_fault(
             f"no member of the group is a systemd unit or starts one, so the drill {order.drill} "
             "cannot find the database's processes: leave it out"
         )
+    if kind.cut and dies and not cib.properties.get("priority-fencing-delay", "0").strip("0s"):
+        raise DrillRefused(
+            f"nothing decides which host survives the drill {order.drill}: set the property "
+            "priority-fencing-delay (pacemaker_fence_delay_s), or leave it out"
+        )
+    if kind.busy and not cib.directory:
+        raise DrillRefused(
+            f"no member of the group is a file system, so the drill {order.drill} has nothing to keep "
+            "busy: leave it out"
+        )
+    if kind.busy and cib.force_unmount.lower() in UNFORCED:
+        raise DrillRefused(
+            f"force_unmount is {cib.force_unmount}, so a busy file system is not unmounted and its host "
+            f"is fenced: change it, or leave out the drill {order.drill}"
+        )
 
 
 def signal_command(unit: str, signal: str) -> list[str]:
@@ -207,11 +270,49 @@ def signal_command(unit: str, signal: str) -> list[str]:
     return ["systemctl", "kill", f"--kill-who={who}", f"--signal={signal}", unit]
 
 
+@contextlib.contextmanager
+def occupied(drill: Drill) -> Iterator[None]:
+    """A process that works in the file system and does not leave by itself, as a forgotten shell does."""
+    directory = _pair.known(drill.look().cib).directory
+    with subprocess.Popen(
+        ["sleep", "infinity"], cwd=directory, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as holder:
+        try:
+            yield
+            if holder.poll() is None:
+                drill.troubles.append(f"the process that worked in {directory} was not ended")
+        finally:
+            holder.kill()
+
+
+def move_away(drill: Drill) -> None:
+    """Move the service to the other host as an operator does."""
+    _pair_move.execute(
+        drill.run, drill.look, drill.names, drill.move, MOVE_TIMEOUT_S, drill.timeline
+    )
+
+
+def cut_links(drill: Drill) -> None:
+    """Cut, see that the cluster notices and the service is there, heal."""
+    with _pair_links.severed(
+        drill.run, drill.links, f"kwdb-ha-drill-{drill.id}", HEALED_BY_TIMER_S
+    ):
+        drill.timeline.mark("links cut")
+        await_service(drill)
+        time.sleep(CUT_S)
+    drill.timeline.mark("links healed")
+
+
 def act(drill: Drill) -> None:
     """Let it happen; what goes wrong is part of the result."""
     kind = drill.kind
     try:
-        if kind.victim:
+        if kind.cut:
+            cut_links(drill)
+        elif kind.busy:
+            with occupied(drill):
+                move_away(drill)
+        elif kind.victim:
             why = f"{drill.victim} could not be fenced"
             drill.run(_pair_fence.fence_command(drill.victim), why=why)
             drill.timeline.mark("fenced")
@@ -220,17 +321,13 @@ def act(drill: Drill) -> None:
             drill.run(signal_command(unit, kind.signal), why=f"{unit} could not be sent a signal")
             drill.timeline.mark("signal sent")
         else:
-            _pair_move.execute(
-                drill.run, drill.look, drill.names, drill.move, MOVE_TIMEOUT_S, drill.timeline
-            )
+            move_away(drill)
     except (CommandFailed, _pair_move.MoveFailed) as exc:
         drill.troubles.append(str(exc))
 
 
-def recover(drill: Drill) -> None:
-    """Wait until the cluster has seen the fault and the service is back; forget the failures that it made."""
-    if drill.kind.moves:
-        return
+def await_service(drill: Drill) -> None:
+    """Wait until the cluster has seen the fault and the service is where it has to be."""
     deadline = time.monotonic() + NOTICED_S
     seen = False
     while True:
@@ -238,13 +335,20 @@ def recover(drill: Drill) -> None:
         pair = _pair_move.patiently(drill.look, deadline)
         seen = seen or noticed(drill, pair)
         if seen and _pair_move.arrived(pair, drill.target):
-            break
+            return
         if time.monotonic() > deadline:
             if not seen:
                 drill.troubles.append(f"the cluster did not notice it within {NOTICED_S} s")
             return
         _pair_move.rest(begun)
-    for member in failed_members(pair):
+
+
+def recover(drill: Drill) -> None:
+    """Wait until the service is back where it was; forget the failures that the drill made."""
+    if drill.kind.moves or drill.kind.cut:
+        return
+    await_service(drill)
+    for member in failed_members(drill.look()):
         drill.run(["crm_resource", "--cleanup", "--resource", member])
 
 

@@ -16,8 +16,8 @@ description:
   - Refuses with the reasons unless the pair is healthy as M(kwdb.ha.pair_info) means it.
   - Fails when an acknowledged row is lost, a row is there twice, or the pair does not become healthy again. All results are returned then too.
   - The drill's table is dropped afterwards. The list of acknowledged rows is kept on the host's own disk only when the drill failed.
-  - Run it on one host of the pair, the one that survives. For O(drill=power_cut) that is the standby host, for
-    O(drill=standby_power_cut) and the drills of the database the active one.
+  - Run it on one host of the pair, the one that survives. For O(drill=power_cut), O(drill=cluster_link_cut) and
+    O(drill=replication_link_cut) that is the standby host, for the other drills but V(switchover) the active one.
   - Actions that failed because of the drill are cleaned up once the service is back.
 author:
   - kwdb.ha contributors (@kwdb)
@@ -39,8 +39,24 @@ options:
       - V(standby_power_cut) does the same to the standby host. The service stays, and writes wait until DRBD knows that the copy is gone.
       - V(database_kill) kills the database's first process. The cluster starts it again on the same host.
       - V(database_hang) stops all processes of the database where they are. Only a monitor that asks the database notices that.
+      - V(file_system_busy) moves the service away while a process works in the file system. The agent has to end it.
+      - V(cluster_link_cut) cuts the link that only the cluster uses. Nothing may happen, since corosync has another one.
+      - V(replication_link_cut) cuts DRBD's link. The service goes on alone once the cluster has seen to it that the other copy
+        is not used, and the copy is brought up to date afterwards.
+      - V(both_links_cut) cuts both. The standby host is fenced, since C(priority-fencing-delay) favours the active one.
+      - A link is cut by sending what is for the other host's addresses nowhere (C(ip neigh)). It is healed as soon as the cluster
+        has noticed, by a timer of systemd after 230 seconds if the drill itself cannot, and by a reboot.
     type: str
-    choices: [switchover, power_cut, standby_power_cut, database_kill, database_hang]
+    choices:
+      - switchover
+      - power_cut
+      - standby_power_cut
+      - database_kill
+      - database_hang
+      - file_system_busy
+      - cluster_link_cut
+      - replication_link_cut
+      - both_links_cut
     required: true
   allow_destructive:
     description: Must be V(true) for every drill but V(switchover).
@@ -237,6 +253,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._pair_drill import (
     perform,
 )
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import Finding, findings
+from ansible_collections.kwdb.ha.plugins.module_utils._pair_links import LinksRefused, find
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_move import MoveRefused, plan
 from ansible_collections.kwdb.ha.plugins.module_utils._sql_client import Client
 
@@ -264,7 +281,11 @@ def prepare(
     move = known(plan(pair, found))
     check(pair, move, order)
     client = client_for(module.params, pair)
-    return Drill(order, Runner(module), look, names, client, move)
+    runner = Runner(module)
+    cut = KINDS[order.drill].cut
+    other = move.target if pair.host == move.source else move.source
+    links = find(runner, cut, names.drbd_resource, other) if cut else []
+    return Drill(order, runner, look, names, client, move, links)
 
 
 def run_module(module: AnsibleModule) -> None:
@@ -283,7 +304,7 @@ def run_module(module: AnsibleModule) -> None:
     }
     try:
         drill = prepare(module, found, pair, look)
-    except (DrillRefused, MoveRefused) as exc:
+    except (DrillRefused, LinksRefused, MoveRefused) as exc:
         module.fail_json(msg=str(exc), **shown)
     source, target = drill.move.source, drill.target
     shown.update(

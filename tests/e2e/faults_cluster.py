@@ -334,16 +334,31 @@ def test_fault(lab: Lab, fault: Fault) -> None:
         record(f"fault_{fault.name}", client, event, **figures)
 
 
-@pytest.mark.parametrize("drill", ["database_kill", "database_hang", "standby_power_cut"])
+DRILLS = {
+    "database_kill": "stays",
+    "database_hang": "stays",
+    "standby_power_cut": "stays",
+    "file_system_busy": "moves",
+    "cluster_link_cut": "stays",
+    "replication_link_cut": "stays",
+    "both_links_cut": "stays",
+}
+
+
+@pytest.mark.parametrize("drill", DRILLS)
 def test_drill(lab: Lab, drill: str) -> None:
-    """The drills of the role verify that do not move the service."""
+    """The drills of the role verify that are not in the pair's own tests."""
     with scene_of(lab) as scene:
+        before = fenced(lab)
         extra = {"verify_drills": [drill], "verify_allow_destructive": True}
         run = lab.play("verify.yml", extra=extra).must()
         (result,) = (one for one in run.results("kwdb.ha.pair_drill") if "acked" in one)
         assert result["lost"] == 0
         assert result["acked"] > 0
-        assert active(lab) == scene.active == result["target"]
+        expected = scene.active if DRILLS[drill] == "stays" else scene.standby
+        assert active(lab) == expected == result["target"]
+        dead = STANDBY if drill in ("standby_power_cut", "both_links_cut") else NOBODY
+        assert powered_off(scene, before) == dead
         keys = ("acked", "lost", "outage_s", "healthy_after_s")
         write_case(f"drill_{drill}", ok=True, evidence=result, **{key: result[key] for key in keys})
 

@@ -237,25 +237,29 @@ def test_crash_during_the_first_copy_goes_on_where_it_was(lab: Lab, rows: Rows) 
     record("drbd_crash_in_first_copy", rows)
 
 
+MARK = "/var/lib/kaiwudb/written-by"
+
+
+def serves(lab: Lab, host: str) -> bool:
+    """Whether the database runs on this host, whatever the other one does."""
+    return (
+        lab.ssh(host, "systemctl is-active kaiwudb.service", check=False).strip() == "active"
+        and lab.ssh(host, "findmnt -n /var/lib/kaiwudb", check=False) != ""
+    )
+
+
 def split(lab: Lab) -> tuple[str, str]:
-    """Make both sides write without seeing each other: fencing off, the links cut, both promoted."""
-    host = active(lab)
-    standby = other(lab, host)
-    lab.ssh(host, "pcs property set stonith-enabled=false")
-    lab.ssh(host, "pcs property set maintenance-mode=true")
+    """Both links cut without fencing: both hosts serve and write; which one serves after the healing."""
+    lab.ssh(lab.hosts[0], "pcs property set stonith-enabled=false")
     for one in lab.hosts:
         lab.ssh(one, f"drbdadm disk-options --fencing=dont-care {RESOURCE}")
-    lab.halab("link", "cut", "replication")
-    wait_for(
-        "the lost connection",
-        lambda: drbd(lab, host).get("connection connection") != "Connected",
-        60,
-    )
-    # Maintenance keeps Pacemaker out of it.
-    lab.ssh(standby, f"drbdadm disconnect {RESOURCE} && drbdadm primary {RESOURCE}")
-    lab.ssh(standby, f"dd if=/dev/urandom of={DEVICE} bs=4k count=8 seek=40000 conv=fsync")
-    lab.ssh(standby, f"drbdadm secondary {RESOURCE} && drbdadm connect {RESOURCE}")
-    lab.halab("link", "heal", "replication")
+    for link in ("cluster", "replication"):
+        lab.halab("link", "cut", link)
+    wait_for("two hosts that serve", lambda: all(serves(lab, one) for one in lab.hosts))
+    for one in lab.hosts:
+        lab.ssh(one, f"uname -n > {MARK} && sync")
+    for link in ("cluster", "replication"):
+        lab.halab("link", "heal", link)
     wait_for(
         "the split",
         lambda: (
@@ -264,66 +268,67 @@ def split(lab: Lab) -> tuple[str, str]:
         ),
         60,
     )
-    return host, standby
+    wait_for("one that serves", lambda: sum(serves(lab, one) for one in lab.hosts) == 1)
+    lab.ssh(lab.hosts[0], "crm_resource --wait --timeout=180", timeout=240)
+    wait_for("the service", lambda: answers(lab))
+    host = active(lab)
+    return host, other(lab, host)
 
 
 def unsplit(lab: Lab) -> None:
-    """Give the pair back to Pacemaker."""
+    """Set what split() has changed back."""
     for host in lab.hosts:
         lab.ssh(host, f"drbdadm adjust {RESOURCE}")
     lab.ssh(lab.hosts[0], "pcs property set stonith-enabled=true")
-    lab.ssh(lab.hosts[0], "pcs property set maintenance-mode=false")
+
+
+def saved_image(lab: Lab, run: Any, victim: str) -> str:
+    """The victim's whole volume was saved before its changes were given up; the file is removed."""
+    (done,) = (one for one in run.results("kwdb.ha.drbd_split_brain") if one["saved"])
+    (path,) = done["saved"]
+    size = lab.ssh(victim, f"stat -c %s {path}; rm {path}").strip()
+    assert int(size) == int(drbd(lab, victim)["device size"]) * 1024
+    return str(path)
 
 
 def test_split_brain_with_the_standby_as_victim(lab: Lab, rows: Rows) -> None:
     host, standby = split(lab)
     rows.write(20)
     try:
+        seen = lab.play("verify.yml")
+        assert seen.rc != 0
+        assert any("split_brain.yml" in message for message in seen.messages), seen.messages
         looked = lab.play("split_brain.yml")
         assert looked.rc != 0
         assert any("split_brain_victim" in message for message in looked.messages), looked.messages
         refused = lab.play("split_brain.yml", extra={"split_brain_victim": host})
         assert any("which you named as the victim" in message for message in refused.messages)
         extra = {"split_brain_victim": standby, "split_brain_save_to": "/var/lib/drbd"}
-        run = lab.play("split_brain.yml", extra=extra).must()
-        (done,) = (one for one in run.results("kwdb.ha.drbd_split_brain") if one["saved"])
-        size = lab.ssh(standby, f"stat -c %s {done['saved'][0]}; rm {done['saved'][0]}").strip()
-        assert int(size) == int(drbd(lab, host)["device size"]) * 1024
+        saved = saved_image(lab, lab.play("split_brain.yml", extra=extra).must(), standby)
         again = lab.play("split_brain.yml").must()
         assert not any(again.changed.values())
     finally:
         unsplit(lab)
-    record("drbd_split_brain_standby", rows, saved=done["saved"])
+    assert lab.ssh(host, f"cat {MARK}; rm {MARK}").strip() == host
+    record("drbd_split_brain_standby", rows, saved=saved)
 
 
-def test_split_brain_with_the_former_active_host_as_victim(lab: Lab, rows: Rows) -> None:
-    """The other direction: what the active host wrote is saved, then given up."""
+def test_split_brain_with_the_active_host_as_victim(lab: Lab, rows: Rows) -> None:
+    """The other direction, the way that the refusal names: the service moves to the other side's data."""
     host, standby = split(lab)
     try:
-        lab.ssh(host, "pcs property set maintenance-mode=false")
-        lab.ssh(
-            host,
-            "pcs resource disable KaiwuDBGrp && crm_resource --wait --timeout=180",
-            timeout=240,
-        )
-        lab.ssh(host, "pcs property set maintenance-mode=true")
-        lab.ssh(host, f"drbdadm secondary {RESOURCE}", check=False)
+        refused = lab.play("split_brain.yml", extra={"split_brain_victim": host})
+        assert any(f"pcs node standby {host}" in message for message in refused.messages)
+        for command in (f"pcs node standby {host}", f"pcs node unstandby {host}"):
+            lab.ssh(standby, f"{command} && crm_resource --wait --timeout=180", timeout=240)
+        assert active(lab) == standby
         extra = {"split_brain_victim": host, "split_brain_save_to": "/var/lib/drbd"}
-        run = lab.play("split_brain.yml", extra=extra).must()
-        (done,) = (one for one in run.results("kwdb.ha.drbd_split_brain") if one["saved"])
-        marks = [
-            lab.ssh(
-                one,
-                f"dd if=$(drbdadm sh-ll-dev {RESOURCE}) bs=4k skip=40000 count=8 iflag=direct 2>/dev/null | sha256sum",
-            )
-            for one in (host, standby)
-        ]
-        assert marks[0] == marks[1]
-        lab.ssh(host, f"rm -f {done['saved'][0]}")
+        saved = saved_image(lab, lab.play("split_brain.yml", extra=extra).must(), host)
     finally:
         unsplit(lab)
-        lab.ssh(lab.hosts[0], "pcs resource enable KaiwuDBGrp")
-    record("drbd_split_brain_active", rows, saved=done["saved"])
+    assert whole(lab, host)
+    assert lab.ssh(standby, f"cat {MARK}; rm {MARK}").strip() == standby
+    record("drbd_split_brain_active", rows, saved=saved)
 
 
 def test_blocks_that_differ_are_found_and_repaired_only_when_asked(lab: Lab, rows: Rows) -> None:

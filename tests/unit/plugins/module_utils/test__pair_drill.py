@@ -31,8 +31,10 @@ def test_check_allows_what_is_asked_for_on_the_surviving_host(pair: Load) -> Non
     _pair_drill.check(pair("healthy"), MOVE, order())
     _pair_drill.check(pair("healthy", host="ha-node01"), MOVE, order("switchover"))
     _pair_drill.check(pair("without-fencing"), MOVE, order("switchover"))
-    for drill in ("standby_power_cut", "database_kill", "database_hang"):
+    for drill in ("standby_power_cut", "database_kill", "database_hang", "file_system_busy"):
         _pair_drill.check(pair("healthy", host="ha-node01"), MOVE, order(drill))
+    for drill in ("cluster_link_cut", "replication_link_cut"):
+        _pair_drill.check(pair("healthy"), MOVE, order(drill))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,31 @@ def test_check_allows_what_is_asked_for_on_the_surviving_host(pair: Load) -> Non
             "no fence device can power off ha-node02",
         ),
         ("healthy", "ha-node02", {"drill": "database_kill"}, "where it runs: run it on ha-node01"),
+        (
+            "healthy",
+            "ha-node02",
+            {"drill": "file_system_busy"},
+            "where it is mounted: run it on ha-node01",
+        ),
+        (
+            "healthy",
+            "ha-node01",
+            {"drill": "cluster_link_cut"},
+            "seen from the standby host: run it on ha-node02",
+        ),
+        (
+            "healthy",
+            "ha-node02",
+            {"drill": "replication_link_cut", "allow_destructive": False},
+            "cuts the replication link between ha-node01 and ha-node02: set allow_destructive",
+        ),
+        ("healthy", "ha-node02", {"drill": "both_links_cut"}, "ha-node02 is the standby host"),
+        (
+            "healthy",
+            "ha-node01",
+            {"drill": "both_links_cut"},
+            "nothing decides which host survives .* priority-fencing-delay",
+        ),
         (
             "healthy",
             "ha-node01",
@@ -83,6 +110,31 @@ def test_check_refuses_a_database_that_is_no_unit(pair: Load) -> None:
         _pair_drill.check(unknown, MOVE, order("database_kill"))
 
 
+def test_both_links_are_cut_where_a_delay_decides_who_survives(pair: Load) -> None:
+    there = pair("healthy", host="ha-node01")
+    assert there.cib is not None
+    properties = {**there.cib.properties, "priority-fencing-delay": "5s"}
+    decided = replace(there, cib=replace(there.cib, properties=properties))
+    _pair_drill.check(decided, MOVE, order("both_links_cut"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"force_unmount": "False"}, "force_unmount is False, .* fenced"),
+        ({"directory": ""}, "nothing to keep busy"),
+    ],
+)
+def test_check_refuses_a_busy_file_system_that_ends_otherwise(
+    pair: Load, change: dict[str, str], words: str
+) -> None:
+    there = pair("healthy", host="ha-node01")
+    assert there.cib is not None
+    changed = replace(there, cib=replace(there.cib, **change))
+    with pytest.raises(_pair_drill.DrillRefused, match=words):
+        _pair_drill.check(changed, MOVE, order("file_system_busy"))
+
+
 def drill_of(kind: str) -> _pair_drill.Drill:
     """A drill of this kind that has not begun."""
     never: Any = None
@@ -98,6 +150,9 @@ def test_a_fault_counts_only_once_the_cluster_has_seen_it(pair: Load) -> None:
     assert _pair_drill.failed_members(pair("failed-action")) == ["KaiwuDB"]
     assert not _pair_drill.noticed(loss, pair("healthy"))
     assert _pair_drill.noticed(drill_of("switchover"), pair("healthy"))
+    cut = drill_of("replication_link_cut")
+    assert not _pair_drill.noticed(cut, pair("healthy"))
+    assert _pair_drill.noticed(cut, pair("healthy", connection="Connecting"))
     assert _pair_drill.progress(kill, pair("healthy")) == []
     assert "noticed" in _pair_drill.progress(kill, pair("failed-action"))
 
@@ -117,6 +172,9 @@ def test_a_lost_standby_is_noticed(pair: Load, case: str) -> None:
         ("power_cut", "ha-node02", "ha-node01"),
         ("standby_power_cut", "ha-node01", "ha-node02"),
         ("database_kill", "ha-node01", ""),
+        ("file_system_busy", "ha-node02", ""),
+        ("replication_link_cut", "ha-node01", ""),
+        ("both_links_cut", "ha-node01", "ha-node02"),
     ],
 )
 def test_where_the_service_has_to_be(drill: str, target: str, victim: str) -> None:
