@@ -44,7 +44,7 @@ def make_metadata(run: Runner, want: Definition, one: SeenVolume, version: str) 
     if one.metadata == "create":
         run(["drbdadm", "create-md", want.part(one.volume)], env=dialect(version))
     if one.metadata in ("create", "adopt"):
-        remember(run, want.name, one.volume, one.place, major_of(version))
+        remember(run, want.name, one.volume, one.place, one.triage.facts, major_of(version))
     return saved
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
 from ansible_collections.kwdb.ha.plugins.module_utils._disk import (
+    Facts,
     Metadata,
     Triage,
     device_size,
@@ -36,11 +37,29 @@ NO_UUID = "0" * 16
 
 @dataclass(frozen=True)
 class Record:
-    """Which metadata this host has made or taken over, so that another disk's are told apart."""
+    """Which metadata this host has made or taken over, so that another disk's are told apart.
+
+    Internal metadata go with their disk. Where they have a device of their own, data_disk, data_serial and
+    data_size (bytes) say which disk they are about.
+    """
 
     device_uuid: str
     size: int
     disk: str
+    data_disk: str = ""
+    data_serial: str = ""
+    data_size: int = 0
+
+    def is_about(self, data: Facts) -> bool:
+        """Whether this may be the disk that external metadata were made for."""
+        if data.serial and self.data_serial:
+            return data.serial == self.data_serial
+        # A disk that has grown is the same one; without a serial number its name has to tell.
+        return not self.data_disk or (
+            data.path == self.data_disk
+            and data.serial == self.data_serial
+            and data.size >= self.data_size
+        )
 
 
 def record_path(name: str, volume: int = 0) -> str:
@@ -110,11 +129,39 @@ def judge_external(
         # DRBD would compare generations alone, find both sides equal and copy nothing.
         raise Refused(
             f"{data.facts.path} is blank, but its metadata on {meta.facts.path} say that it holds one side's data, as after "
-            "the disk was replaced: DRBD would take its zeros for the pair's data. Give these metadata up, so that all is "
-            f"copied from the other host: wipe (drbd_wipe in the role) with disk: {meta.facts.path}, size_bytes: "
-            f"{meta.facts.size}, metadata: '{metadata.device_uuid}'"
+            f"the disk was replaced: DRBD would take its zeros for the pair's data. {_give_up(meta.facts, metadata)}"
         )
+    if verdict == "kept" and record and not record.is_about(data.facts):
+        return _judge_other_disk(data, meta.facts, metadata, record, adopt)
     return verdict
+
+
+def _give_up(meta: Facts, metadata: Metadata) -> str:
+    """How to have a replaced disk filled from the other host."""
+    return (
+        "Give these metadata up, so that all is copied from the other host: wipe (drbd_wipe in the role) with "
+        f"disk: {meta.path}, size_bytes: {meta.size}, metadata: '{metadata.device_uuid}'"
+    )
+
+
+def _judge_other_disk(
+    data: Triage, meta: Facts, metadata: Metadata, record: Record, adopt: str
+) -> str:
+    """Whether metadata may be about another disk than the one that they were made for; else refuse."""
+    if data.state == "blank" or adopt.lower().zfill(16) == metadata.device_uuid:
+        return "adopt"
+    facts = data.facts
+    was = ", ".join(
+        [record.data_disk, *([f"serial {record.data_serial}"] if record.data_serial else [])]
+    )
+    also = f", and also with disk: {facts.path}, size_bytes: {facts.size}"
+    raise Refused(
+        f"{facts.path} ({facts.size} bytes{f', serial {facts.serial}' if facts.serial else ''}) {data.what}, and its metadata on "
+        f"{meta.path} were made for another disk ({was}, {record.data_size} bytes): DRBD would take what it holds for the "
+        "pair's data. If it is that very disk under another name, say so with adopt_metadata: "
+        f"'{metadata.device_uuid}' (drbd_adopt_metadata in the role). If the disk was replaced and nobody needs what the "
+        f"new one holds: {_give_up(meta, metadata)}{also}"
+    )
 
 
 def judge_owner(
@@ -148,8 +195,8 @@ def judge_owner(
     )
 
 
-def remember(run: Runner, name: str, volume: Volume, place: Place, major: int) -> None:
-    """Write down which metadata are this host's own."""
+def remember(run: Runner, name: str, volume: Volume, place: Place, data: Facts, major: int) -> None:
+    """Write down which metadata are this host's own, and of which disk."""
     device = place.disk if place.internal else place.meta_disk
     metadata = metadata_on(device, external=not place.internal)
     if metadata is None:
@@ -162,4 +209,5 @@ def remember(run: Runner, name: str, volume: Volume, place: Place, major: int) -
         form = "v09" if major >= 9 else "v08"
         where = ["internal"] if place.internal else ["flex-external"]
         run(["drbdmeta", str(volume.minor), form, device, *where, "write-dev-uuid", f"0x{uuid}"])
-    write_record(name, Record(uuid, device_size(device), device), volume.number)
+    about = () if place.internal else (data.path, data.serial, data.size)
+    write_record(name, Record(uuid, device_size(device), device, *about), volume.number)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
@@ -121,13 +122,15 @@ def save_ends(name: str, facts: Facts, what: str) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     os.makedirs(SAVED_FOLDER, mode=0o700, exist_ok=True)
     os.chmod(SAVED_FOLDER, 0o700)
-    folder = f"{SAVED_FOLDER}/{name}-{stamp}-{os.getpid()}"
-    os.mkdir(folder, 0o700)
+    # One for each disk, also of those that are wiped within the same second.
+    folder = tempfile.mkdtemp(prefix=f"{name}-{stamp}-", dir=SAVED_FOLDER)
     descriptor = open_fresh(facts.path)
     try:
-        for part, offset in (("first", 0), ("last", facts.size - SAVED_BYTES)):
-            data = os.pread(descriptor, SAVED_BYTES, offset)
-            if len(data) != SAVED_BYTES:
+        # A disk for metadata alone may be smaller than what is saved of others.
+        length = min(SAVED_BYTES, facts.size)
+        for part, offset in (("first", 0), ("last", facts.size - length)):
+            data = os.pread(descriptor, length, offset)
+            if len(data) != length:
                 raise Refused(f"{facts.path} cannot be read at byte {offset}; nothing was wiped")
             write_file(f"{folder}/{part}-mib.img", data)
     finally:

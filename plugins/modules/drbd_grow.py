@@ -74,6 +74,7 @@ resource:
 
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -159,10 +160,11 @@ def prove(
                 "anew (drbdadm down, wipe its disk, run the site playbook) if it does not mend itself"
             )
         where = one.disk if one.meta_disk == "internal" else one.meta_disk
-        new = _drbd_metadata.Record(uuid, _disk.device_size(where), where)
-        if record and record.size != new.size:
+        size_now = _disk.device_size(where)
+        if record and record.size != size_now:
             noted = True
             if not check_mode:
+                new = replace(record, size=size_now, disk=where)
                 _drbd_metadata.write_record(name, new, one.number)
     return noted
 

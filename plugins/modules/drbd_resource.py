@@ -149,6 +149,8 @@ options:
     description:
       - The device uuid of DRBD metadata on this host's disk that this host does not know but that belong to this pair,
         such as after the host was installed anew. The module's refusal names it.
+      - It also says that a disk is the one that metadata on another device (C(meta_disk)) were made for, although its serial number
+        or its name is not the one that was noted then.
     type: str
     default: ''
   wipe:

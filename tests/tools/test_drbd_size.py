@@ -219,6 +219,59 @@ def test_metadata_elsewhere_do_not_vouch_for_a_disk_that_was_replaced(tmp_path: 
             disk.close()
 
 
+def test_metadata_elsewhere_do_not_vouch_for_a_disk_that_holds_something_else(
+    tmp_path: Path,
+) -> None:
+    """The disk was replaced by one with somebody's files: DRBD would serve them as the pair's data."""
+    disks = [Disk(tmp_path, "data", SIZE), Disk(tmp_path, "meta", MIB), Disk(tmp_path, "new", SIZE)]
+    data, meta, new = disks
+    host = Host(tmp_path / "host", data.path)
+    stable = host.name_disk(meta.path, "test-meta")
+    old_name, new_name = (host.name_disk(one.path, f"test-{one.path[5:]}") for one in (data, new))
+    first, second = host.options()["nodes"]
+
+    def nodes(disk: str) -> list[dict[str, Any]]:
+        return [{**first, "disk": disk, "meta_disk": stable}, second]
+
+    try:
+        assert not host.resource(nodes=nodes(old_name)).get("failed")
+        command(
+            "drbdmeta", "--force", "3", "v08", meta.path, "flex-external", "set-gi",
+            ":".join([OURS, *["0" * 16] * 3, "1", "1", "0", "0", "0", "0"]) + ":",
+        )  # fmt: skip
+        command("mkfs.ext4", "-q", data.path)
+        command("mkfs.ext4", "-q", "-L", "precious", new.path)
+        before = [disk.checksum() for disk in disks]
+        for check in (True, False):
+            refused = host.resource(check=check, nodes=nodes(new_name))
+            assert refused.get("failed"), refused
+            assert f"{new_name} ({SIZE} bytes) holds a file system" in refused["msg"]
+            assert "label precious" in refused["msg"]
+            assert f"were made for another disk ({old_name}, {SIZE} bytes)" in refused["msg"]
+        assert [disk.checksum() for disk in disks] == before
+        assert host.resource(nodes=nodes(old_name))["commands"] == []
+        uuid = refused["msg"].split("adopt_metadata: '")[1].split("'")[0]
+        # The first remedy: it is the same disk, which got another name.
+        kept = host.resource(nodes=nodes(new_name), adopt_metadata=uuid)
+        assert not kept.get("failed"), kept
+        assert host.resource(nodes=nodes(new_name))["commands"] == []
+        assert [disk.checksum() for disk in disks] == before
+        # The second one, the other way round: each disk that is given up is named.
+        again = host.resource(nodes=nodes(old_name))
+        assert f"were made for another disk ({new_name}" in again["msg"]
+        wipe = [{"host": host.name, "disk": stable, "size_bytes": MIB, "metadata": uuid}]
+        assert host.resource(nodes=nodes(old_name), wipe=wipe).get("failed")
+        assert [disk.checksum() for disk in disks] == before
+        wipe.append({"host": host.name, "disk": old_name, "size_bytes": SIZE})
+        done = host.resource(nodes=nodes(old_name), wipe=wipe)
+        assert not done.get("failed"), done
+        assert done["resource"]["just_created"] is True
+        assert new.checksum() == before[2]
+    finally:
+        for disk in disks:
+            disk.close()
+
+
 def role_pair(folder: Path, mine: int, theirs: int) -> Pair:
     """Two hosts of an inventory: the first one in use, the second one with another, blank disk."""
     pair = Pair(folder)
