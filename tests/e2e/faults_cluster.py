@@ -34,6 +34,7 @@ DAEMONS = (
     "pacemaker-controld",
 )
 RANDOM_S = 600
+LOAD_S = 600
 SWITCHOVERS = 20
 
 
@@ -446,7 +447,9 @@ def test_the_stale_host_boots_first(lab: Lab) -> None:
 def no_fence_device(lab: Lab, host: str) -> Iterator[None]:
     """A host's management controller that nobody reaches."""
     port = 9000 + int(host[-2:])
-    rules = f"add table inet dead; add chain inet dead in {{ type filter hook input priority 0; }}; add rule inet dead in udp dport {port} drop"
+    # Before anything is redirected, so that another way to the same controller is another device.
+    chain = "type filter hook prerouting priority raw;"
+    rules = f"add table inet dead; add chain inet dead in {{ {chain} }}; add rule inet dead in udp dport {port} drop"
     lab.halab("run", "--", "nft", rules)
     try:
         yield
@@ -477,6 +480,52 @@ def test_no_takeover_while_the_fence_device_is_dead(lab: Lab) -> None:
         assert scene.active in said, said
 
 
+OTHER_PORT = 100
+SECOND = {
+    "pacemaker_second_fence_agent": "fence_ipmilan",
+    "pair_second_fence_options": (
+        f"{{{{ pair_fence_options | combine({{'ipport': pair_fence_options.ipport | int + {OTHER_PORT}}}) }}}}"
+    ),
+}
+
+
+@contextlib.contextmanager
+def second_controllers(lab: Lab) -> Iterator[None]:
+    """Another way to the hosts' management controllers, and the devices for it in the cluster."""
+    ways = "; ".join(
+        f"add rule ip second pre udp dport {port + OTHER_PORT} redirect to :{port}"
+        for port in (9001, 9002)
+    )
+    chain = "type nat hook prerouting priority dstnat;"
+    table = f"add table ip second; add chain ip second pre {{ {chain} }}; {ways}"
+    lab.halab("run", "--", "nft", table)
+    try:
+        lab.play("site.yml", extra=SECOND).must()
+        yield
+    finally:
+        for host in lab.hosts:
+            device = f"fence-{host}-2"
+            lab.ssh(
+                lab.hosts[0],
+                f"pcs stonith level remove 2 target {host} stonith {device}; pcs stonith delete {device}",
+                check=False,
+            )
+        lab.halab("run", "--", "nft", "delete table ip second")
+
+
+def test_second_fence_device_takes_over(lab: Lab) -> None:
+    """The first device is dead: the second one powers the host off, and the service moves by itself."""
+    with scene_of(lab) as scene, second_controllers(lab), Client(lab) as client:
+        before, event = fenced(lab), time.monotonic()
+        with no_fence_device(lab, scene.active):
+            lab.halab("power", "off", scene.active)
+            client.wait_after(time.monotonic(), 300)
+        healthy = until_healthy(lab, event)
+        assert active(lab) == scene.standby
+        assert powered_off(scene, before) == ACTIVE
+        record("fault_second_fence_device", client, event, healthy_after_s=healthy)
+
+
 def test_database_starts_on_no_host(lab: Lab) -> None:
     """The report names it; after the repair one command brings it back."""
     with scene_of(lab) as scene, Client(lab) as client:
@@ -505,6 +554,36 @@ def given_up(lab: Lab) -> bool:
         check=False,
     )
     return text.count("INFINITY") == len(lab.hosts)
+
+
+LOAD = """
+for one in 1 2 3 4; do systemd-run --quiet --unit=load-$one sh -c 'while :; do :; done'; done
+systemd-run --quiet --unit=load-5 sh -c 'while :; do dd if=/dev/zero of=/root/load bs=1M count=64 conv=fsync; done'
+"""
+NO_LOAD = "systemctl stop 'load-*'; rm -f /root/load"
+
+
+def test_no_false_failover_on_busy_hosts(lab: Lab) -> None:
+    """Short timers must not take a host that has much to do for a dead one."""
+    with scene_of(lab) as scene, Client(lab) as client:
+        before, event = fenced(lab), time.monotonic()
+        try:
+            for host in lab.hosts:
+                lab.ssh(host, LOAD)
+            time.sleep(LOAD_S)
+            assert active(lab) == scene.active
+        finally:
+            for host in lab.hosts:
+                lab.ssh(host, NO_LOAD, check=False)
+        client.wait_after(time.monotonic(), 120)
+        assert powered_off(scene, before) == NOBODY
+        # Nobody was taken for dead in between either.
+        lost = "journalctl --no-pager -u pacemaker --since @{0:.0f} | grep -c 'is now lost' || true"
+        since = time.time() - (time.monotonic() - event)
+        found = {host: int(lab.ssh(host, lost.format(since))) for host in lab.hosts}
+        record("fault_busy_hosts", client, event, seconds=LOAD_S, lost=found)
+        assert not any(found.values()), found
+        assert active(lab) == scene.active
 
 
 def test_many_switchovers(lab: Lab) -> None:
