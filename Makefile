@@ -73,9 +73,10 @@ images: build/.packages ## Fetch the Debian roots and the lab's image that the t
 	-/usr/bin/python3 tests/tools/roots.py
 	-$(HALAB) image
 
+# Files in their order: by the number of their tests, which is xdist's way, those with few and long ones come last.
 .PHONY: tools
 tools: venv ## The real pcs, Pacemaker, DRBD, PostgreSQL and OpenSSL tools, no cluster
-	$(PY) -m pytest -q -n 2 --dist loadfile --durations 25 --hypothesis-seed=$(SEED) tests/tools
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 25 --hypothesis-seed=$(SEED) tests/tools
 
 .PHONY: e2e
 e2e: venv ## Two real hosts on the lab
