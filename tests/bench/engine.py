@@ -307,11 +307,11 @@ def table(engine: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def write(engine: dict[str, Any]) -> None:
+def write(name: str, figures: dict[str, Any]) -> None:
     """Put the figures into the report beside what others wrote there."""
     whole = json.loads(REPORT.read_text()) if REPORT.exists() else {}
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({**whole, "engine": engine}, indent=1) + "\n")
+    REPORT.write_text(json.dumps({**whole, name: figures}, indent=1) + "\n")
 
 
 def main() -> int:
@@ -335,7 +335,7 @@ def main() -> int:
                 return 77
         engine = figures(noop, noop_many(root), creation(root))
     engine["measured_on"] = "a file" if options.local else "a lab host"
-    write(engine)
+    write("engine", engine)
     print(table(engine))
     return 0
 

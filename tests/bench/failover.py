@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import pathlib
 import re
 import shlex
@@ -30,7 +29,6 @@ import pairlab
 from client import VIP, Client
 from watch import RESOURCE, active, other, reachable, unhealthy, wait_for
 
-REPORT = ROOT / "build" / "bench.json"
 ROUNDS = 5
 HEALTHY_WITHIN_S = 420
 # What the product aims at: outage beside that of the page. For the loss of the standby it is a stall, in
@@ -312,13 +310,6 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def write(report: dict[str, Any]) -> None:
-    """Put the figures into the report beside what others wrote there."""
-    whole = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({**whole, "failover": report}, indent=1) + "\n")
-
-
 @contextlib.contextmanager
 def ours_in_the_end(lab: pairlab.Lab, ours: Setup) -> Iterator[None]:
     """The pair as it was, whatever happened."""
@@ -361,7 +352,7 @@ def main() -> int:
         print("THIS MACHINE CANNOT RUN THE LAB: nothing was measured.", file=sys.stderr)
         return 77
     report = figures(runs)
-    write(report)
+    engine.write("failover", report)
     print(table(report))
     return 0
 
