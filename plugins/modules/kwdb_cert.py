@@ -96,14 +96,19 @@ certificates:
       path: /srv/certs/node.crt
       reasons: [it does not cover 192.0.2.100]
 files:
-  description: Files of the folder that a database host needs, with their modes. C(present) is whether it is there now.
+  description:
+    - Files of the folder that a database host needs, with their modes.
+    - C(sha256) is the checksum of what is there now, empty where there is nothing.
   type: list
   elements: dict
   returned: success
   sample:
-    - {mode: "0644", name: ca.crt, present: true}
+    - mode: "0644"
+      name: ca.crt
+      sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 """
 
+import hashlib
 import os
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -213,13 +218,21 @@ def difference(
     return {"before": before, "after": after}
 
 
+def checksum(path: str) -> str:
+    """SHA-256 of a file; empty when there is none."""
+    if not os.path.exists(path):
+        return ""
+    with open(path, "rb") as source:
+        return hashlib.sha256(source.read()).hexdigest()
+
+
 def host_files(folder: str, stems: list[str]) -> list[dict[str, Any]]:
     """What a database host needs from the folder; never the key of the CA."""
     names = [("ca.crt", "0644")]
     for stem in stems:
         names += [(f"{stem}.crt", "0644"), (f"{stem}.key", "0600")]
     return [
-        {"name": name, "mode": mode, "present": os.path.exists(os.path.join(folder, name))}
+        {"name": name, "mode": mode, "sha256": checksum(os.path.join(folder, name))}
         for name, mode in names
     ]
 

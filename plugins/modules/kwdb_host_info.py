@@ -96,6 +96,16 @@ ca_certificate:
   description: The CA's certificate on the host, empty when there is none.
   type: str
   returned: success
+certificates:
+  description: Files in O(certs_dir) by name, with what tells whether a file has to be copied.
+  type: dict
+  returned: success
+  sample:
+    ca.crt:
+      gid: 26257
+      mode: "0644"
+      sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+      uid: 0
 cluster:
   description: What the cluster has, empty values where there is none.
   type: dict
@@ -143,9 +153,11 @@ vip:
 """
 
 import grp
+import hashlib
 import ipaddress
 import os
 import pwd
+import stat
 from typing import Any, Callable
 from xml.etree import ElementTree
 
@@ -278,10 +290,25 @@ def ca_certificate(folder: str) -> str:
         return source.read()
 
 
+def certificates(folder: str) -> dict[str, dict[str, Any]]:
+    """The files of the folder: checksum, owner and mode."""
+    found = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        path = os.path.join(folder, name)
+        seen = os.lstat(path)
+        if stat.S_ISREG(seen.st_mode):
+            with open(path, "rb") as source:
+                digest = hashlib.sha256(source.read()).hexdigest()
+            mode = f"{seen.st_mode & 0o7777:04o}"
+            found[name] = {"sha256": digest, "uid": seen.st_uid, "gid": seen.st_gid, "mode": mode}
+    return found
+
+
 def read(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
     """Everything that was asked for."""
     return {
         "ca_certificate": ca_certificate(params["certs_dir"]),
+        "certificates": certificates(params["certs_dir"]),
         "cluster": {
             "vip": _attribute(run, params["vip_resource"], "ip"),
             "filesystem_directory": _attribute(run, params["filesystem_resource"], "directory"),

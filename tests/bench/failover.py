@@ -209,11 +209,23 @@ CASES: dict[str, Callable[[pairlab.Lab, Setup, str], None]] = {
 }
 
 
-def restore(lab: pairlab.Lab, host: str) -> None:
-    """Both hosts on and in service, both copies equal."""
+def joined(lab: pairlab.Lab) -> bool:
+    """Whether the cluster runs on both hosts. One that was off waits for a while before it joins."""
+    query = "cibadmin --query --scope nodes"
+    return all(lab.ssh(one, query, check=False) for one in lab.hosts)
+
+
+def both_on(lab: pairlab.Lab) -> None:
+    """Both hosts on, and members."""
     for one in lab.hosts:
         if not reachable(lab, one):
             lab.halab("power", "on", one, "--wait", check=False)
+    wait_for("both hosts in the cluster", lambda: joined(lab), HEALTHY_WITHIN_S)
+
+
+def restore(lab: pairlab.Lab, host: str) -> None:
+    """Both hosts on and in service, both copies equal."""
+    both_on(lab)
     lab.ssh(lab.hosts[0], f"pcs node unstandby {host}")
     # The page enables the cluster at boot, too.
     wait_for(f"health ({unhealthy(lab)})", lambda: not unhealthy(lab), HEALTHY_WITHIN_S)
@@ -316,9 +328,7 @@ def ours_in_the_end(lab: pairlab.Lab, ours: Setup) -> Iterator[None]:
     try:
         yield
     finally:
-        for one in lab.hosts:
-            if not reachable(lab, one):
-                lab.halab("power", "on", one, "--wait", check=False)
+        both_on(lab)
         use(lab, ours)
 
 
@@ -346,6 +356,8 @@ def main() -> int:
                             print(
                                 f"round {turn + 1} {setup.name:<6} {case:<14} outage {done['outage_s']} s, "
                                 f"lost {done['lost']} of {done['acked']}",
+                                *(f"{one['name']} {one['at_s']}" for one in done["phases"]),
+                                sep=", ",
                                 flush=True,
                             )
     except pairlab.LabCannotRun:

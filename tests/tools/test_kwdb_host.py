@@ -122,7 +122,32 @@ def test_a_host_without_anything(tmp_path: Path) -> None:
     }
     assert result["service"]["active_state"] == "inactive"
     assert result["data_root"]["mounted"] is False
-    assert result["vip"] == {} and result["ca_certificate"] == ""
+    assert result["vip"] == {} and result["ca_certificate"] == "" and result["certificates"] == {}
+
+
+def test_certificates_say_what_would_have_to_be_copied(tmp_path: Path) -> None:
+    """The role compares them with the checksums of kwdb_cert, and copies what is different only."""
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    issued = run_module("kwdb_cert", {"certs_dir": str(source), "addresses": ["ha-node01"]})
+    copy.mkdir()
+    for one in issued["files"]:
+        (copy / one["name"]).write_bytes((source / one["name"]).read_bytes())
+        (copy / one["name"]).chmod(int(one["mode"], 8))
+        os.chown(copy / one["name"], 4242, 4243)
+    (copy / "elsewhere.crt").symlink_to(source / "ca.crt")
+
+    found = run_module("kwdb_host_info", {"certs_dir": str(copy)})["certificates"]
+    assert found == {
+        one["name"]: {"sha256": one["sha256"], "uid": 4242, "gid": 4243, "mode": one["mode"]}
+        for one in issued["files"]
+    }
+
+    (copy / "node.crt").write_text("another one")
+    (copy / "node.key").chmod(0o640)
+    again = run_module("kwdb_host_info", {"certs_dir": str(copy)})["certificates"]
+    assert {name for name in found if found[name] != again[name]} == {"node.crt", "node.key"}
+    assert again["node.crt"]["sha256"] != found["node.crt"]["sha256"]
+    assert again["node.key"]["mode"] == "0640"
 
 
 @pytest.fixture(scope="module")
