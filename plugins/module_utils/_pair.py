@@ -52,6 +52,8 @@ class Node:
     """One host as the cluster sees it."""
 
     name: str
+    # Corosync's number of it.
+    id: str
     online: bool
     standby: bool
     maintenance: bool
@@ -339,6 +341,7 @@ def parse_status(xml: str) -> Status:
         nodes={
             node.get("name", ""): Node(
                 name=node.get("name", ""),
+                id=node.get("id", ""),
                 online=is_true(node.get("online")),
                 standby=is_true(node.get("standby")),
                 maintenance=is_true(node.get("maintenance")),

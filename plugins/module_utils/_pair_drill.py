@@ -37,6 +37,8 @@ class Kind:
     signal: str = ""
     cut: tuple[str, ...] = ()
     busy: bool = False
+    # Whether the victim loses its cluster only, so that the cluster itself has to find out and to fence it.
+    corosync: bool = False
     moves: bool = True
 
     @property
@@ -48,6 +50,7 @@ class Kind:
 KINDS = {
     "switchover": Kind(),
     "power_cut": Kind(victim="active"),
+    "corosync_kill": Kind(victim="active", corosync=True),
     "standby_power_cut": Kind(victim="standby", moves=False),
     "database_kill": Kind(signal="KILL", moves=False),
     "database_hang": Kind(signal="STOP", moves=False),
@@ -229,6 +232,8 @@ def _harm(kind: Kind, move: _pair_move.Move) -> str:
     """What a drill does that somebody has to allow."""
     if kind.cut:
         return f"cuts the {' and the '.join(kind.cut)} link between {move.source} and {move.target}"
+    if kind.corosync:
+        return f"ends corosync on {victim(kind, move)}, which gets that host fenced"
     if kind.victim:
         return f"takes the host {victim(kind, move)} down"
     if kind.busy:
@@ -268,6 +273,15 @@ def signal_command(unit: str, signal: str) -> list[str]:
     """Kill the database's first process, or stop all of them where they are."""
     who = "main" if signal == "KILL" else "all"
     return ["systemctl", "kill", f"--kill-who={who}", f"--signal={signal}", unit]
+
+
+def expel_command(pair: _pair.Pair, node: str) -> list[str]:
+    """Have corosync on another host end itself at once, without a word to its cluster.
+
+    What runs there goes on until the host is fenced.
+    """
+    status = _pair.known(pair.status)
+    return ["corosync-cfgtool", "-k", status.nodes[node].id]
 
 
 @contextlib.contextmanager
@@ -312,6 +326,10 @@ def act(drill: Drill) -> None:
         elif kind.busy:
             with occupied(drill):
                 move_away(drill)
+        elif kind.corosync:
+            why = f"corosync on {drill.victim} could not be ended"
+            drill.run(expel_command(drill.look(), drill.victim), why=why)
+            drill.timeline.mark("corosync ended")
         elif kind.victim:
             why = f"{drill.victim} could not be fenced"
             drill.run(_pair_fence.fence_command(drill.victim), why=why)

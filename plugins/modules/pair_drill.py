@@ -16,8 +16,8 @@ description:
   - Refuses with the reasons unless the pair is healthy as M(kwdb.ha.pair_info) means it.
   - Fails when an acknowledged row is lost, a row is there twice, or the pair does not become healthy again. All results are returned then too.
   - The drill's table is dropped afterwards. The list of acknowledged rows is kept on the host's own disk only when the drill failed.
-  - Run it on one host of the pair, the one that survives. For O(drill=power_cut), O(drill=cluster_link_cut) and
-    O(drill=replication_link_cut) that is the standby host, for the other drills but V(switchover) the active one.
+  - Run it on one host of the pair, the one that survives. For O(drill=power_cut), O(drill=corosync_kill),
+    O(drill=cluster_link_cut) and O(drill=replication_link_cut) that is the standby host, for the other drills but V(switchover) the active one.
   - Actions that failed because of the drill are cleaned up once the service is back.
 author:
   - kwdb.ha contributors (@kwdb)
@@ -36,7 +36,10 @@ options:
       - V(switchover) moves the service to the other host as M(kwdb.ha.pair_switchover) does.
       - V(power_cut) has the active host fenced by the cluster's own fence devices, as if it had lost its power. The outage that it
         shows holds the time to notice the loss, not the time that a fence device takes when the cluster has to ask for it first.
-      - V(standby_power_cut) does the same to the standby host. The service stays, and writes wait until DRBD knows that the copy is gone.
+      - V(corosync_kill) ends corosync on the active host from the other one (C(corosync-cfgtool -k)), without a word to the cluster.
+        The database there goes on for a moment. The other host has to notice the loss, to fence that host and to take over, so the
+        outage holds all of it.
+      - V(standby_power_cut) does what V(power_cut) does to the standby host. The service stays, and writes wait until DRBD knows that the copy is gone.
       - V(database_kill) kills the database's first process. The cluster starts it again on the same host.
       - V(database_hang) stops all processes of the database where they are. Only a monitor that asks the database notices that.
       - V(file_system_busy) moves the service away while a process works in the file system. The agent has to end it.
@@ -50,6 +53,7 @@ options:
     choices:
       - switchover
       - power_cut
+      - corosync_kill
       - standby_power_cut
       - database_kill
       - database_hang

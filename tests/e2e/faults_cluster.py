@@ -339,11 +339,15 @@ DRILLS = {
     "database_kill": "stays",
     "database_hang": "stays",
     "standby_power_cut": "stays",
+    "corosync_kill": "moves",
     "file_system_busy": "moves",
     "cluster_link_cut": "stays",
     "replication_link_cut": "stays",
     "both_links_cut": "stays",
 }
+
+
+DEAD = {"standby_power_cut": STANDBY, "both_links_cut": STANDBY, "corosync_kill": ACTIVE}
 
 
 @pytest.mark.parametrize("drill", DRILLS)
@@ -358,8 +362,7 @@ def test_drill(lab: Lab, drill: str) -> None:
         assert result["acked"] > 0
         expected = scene.active if DRILLS[drill] == "stays" else scene.standby
         assert active(lab) == expected == result["target"]
-        dead = STANDBY if drill in ("standby_power_cut", "both_links_cut") else NOBODY
-        assert powered_off(scene, before) == dead
+        assert powered_off(scene, before) == DEAD.get(drill, NOBODY)
         keys = ("acked", "lost", "outage_s", "healthy_after_s")
         write_case(f"drill_{drill}", ok=True, evidence=result, **{key: result[key] for key in keys})
 

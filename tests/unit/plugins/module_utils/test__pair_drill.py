@@ -33,7 +33,7 @@ def test_check_allows_what_is_asked_for_on_the_surviving_host(pair: Load) -> Non
     _pair_drill.check(pair("without-fencing"), MOVE, order("switchover"))
     for drill in ("standby_power_cut", "database_kill", "database_hang", "file_system_busy"):
         _pair_drill.check(pair("healthy", host="ha-node01"), MOVE, order(drill))
-    for drill in ("cluster_link_cut", "replication_link_cut"):
+    for drill in ("cluster_link_cut", "replication_link_cut", "corosync_kill"):
         _pair_drill.check(pair("healthy"), MOVE, order(drill))
 
 
@@ -43,6 +43,18 @@ def test_check_allows_what_is_asked_for_on_the_surviving_host(pair: Load) -> Non
         ("healthy", "ha-node02", {"allow_destructive": False}, "set allow_destructive to true"),
         ("healthy", "ha-node01", {}, "ha-node01 is the active host .* run it on ha-node02"),
         ("without-fencing", "ha-node02", {}, "no fence device can power off ha-node01"),
+        (
+            "without-fencing",
+            "ha-node02",
+            {"drill": "corosync_kill"},
+            "no fence device can power off ha-node01",
+        ),
+        (
+            "healthy",
+            "ha-node02",
+            {"drill": "corosync_kill", "allow_destructive": False},
+            "ends corosync on ha-node01, which gets that host fenced: set allow_destructive",
+        ),
         (
             "healthy",
             "ha-node02",
@@ -170,6 +182,7 @@ def test_a_lost_standby_is_noticed(pair: Load, case: str) -> None:
     [
         ("switchover", "ha-node02", ""),
         ("power_cut", "ha-node02", "ha-node01"),
+        ("corosync_kill", "ha-node02", "ha-node01"),
         ("standby_power_cut", "ha-node01", "ha-node02"),
         ("database_kill", "ha-node01", ""),
         ("file_system_busy", "ha-node02", ""),
@@ -180,6 +193,12 @@ def test_a_lost_standby_is_noticed(pair: Load, case: str) -> None:
 def test_where_the_service_has_to_be(drill: str, target: str, victim: str) -> None:
     found = drill_of(drill)
     assert (found.target, found.victim) == (target, victim)
+
+
+def test_corosync_is_ended_by_its_number(pair: Load) -> None:
+    there = pair("healthy")
+    assert _pair_drill.expel_command(there, "ha-node01") == ["corosync-cfgtool", "-k", "1"]
+    assert _pair_drill.expel_command(there, "ha-node02") == ["corosync-cfgtool", "-k", "2"]
 
 
 def test_signals() -> None:
