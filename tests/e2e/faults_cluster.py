@@ -8,6 +8,7 @@ without a person unless the case says which command it takes.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 from client import Client
-from pairlab import Lab, write_case
+from pairlab import BUILD, Lab, write_case
 from watch import RESOURCE, active, drbd, fenced, mend, other, reachable, unhealthy, wait_for
 
 HEALTHY_WITHIN_S = 420
@@ -335,36 +336,50 @@ def test_fault(lab: Lab, fault: Fault) -> None:
         record(f"fault_{fault.name}", client, event, **figures)
 
 
+# Every drill of the role verify: whether the service moves, and who is powered off.
 DRILLS = {
-    "database_kill": "stays",
-    "database_hang": "stays",
-    "standby_power_cut": "stays",
-    "corosync_kill": "moves",
-    "file_system_busy": "moves",
-    "cluster_link_cut": "stays",
-    "replication_link_cut": "stays",
-    "both_links_cut": "stays",
+    "switchover": ("moves", NOBODY),
+    "database_kill": ("stays", NOBODY),
+    "database_hang": ("stays", NOBODY),
+    "file_system_busy": ("moves", NOBODY),
+    "cluster_link_cut": ("stays", NOBODY),
+    "replication_link_cut": ("stays", NOBODY),
+    "both_links_cut": ("stays", STANDBY),
+    "standby_power_cut": ("stays", STANDBY),
+    "corosync_kill": ("moves", ACTIVE),
+    "power_cut": ("moves", ACTIVE),
 }
 
 
-DEAD = {"standby_power_cut": STANDBY, "both_links_cut": STANDBY, "corosync_kill": ACTIVE}
-
-
-@pytest.mark.parametrize("drill", DRILLS)
-def test_drill(lab: Lab, drill: str) -> None:
-    """The drills of the role verify that are not in the pair's own tests."""
+def test_all_drills_and_their_report(lab: Lab) -> None:
+    """What an operator runs before a pair is trusted. The report is left in build/report."""
     with scene_of(lab) as scene:
         before = fenced(lab)
-        extra = {"verify_drills": [drill], "verify_allow_destructive": True}
-        run = lab.play("verify.yml", extra=extra).must()
-        (result,) = (one for one in run.results("kwdb.ha.pair_drill") if "acked" in one)
-        assert result["lost"] == 0
-        assert result["acked"] > 0
-        expected = scene.active if DRILLS[drill] == "stays" else scene.standby
-        assert active(lab) == expected == result["target"]
-        assert powered_off(scene, before) == DEAD.get(drill, NOBODY)
-        keys = ("acked", "lost", "outage_s", "healthy_after_s")
-        write_case(f"drill_{drill}", ok=True, evidence=result, **{key: result[key] for key in keys})
+        extra = {
+            "verify_drills": list(DRILLS),
+            "verify_allow_destructive": True,
+            "verify_report_directory": str(BUILD / "report"),
+        }
+        lab.play("verify.yml", extra=extra).must()
+        report = json.loads((BUILD / "report" / "verify.json").read_text())
+        serving, dead = scene.active, dict.fromkeys(lab.hosts, 0)
+        assert [one["drill"] for one in report["drills"]] == list(DRILLS)
+        for result in report["drills"]:
+            keys = ("acked", "lost", "outage_s", "healthy_after_s")
+            shown = {key: result[key] for key in keys}
+            name = result["drill"]
+            write_case(f"drill_{name}", ok=result["passed"], evidence=result, **shown)
+            service, off = DRILLS[name]
+            assert result["passed"] and result["lost"] == 0 < result["acked"], shown
+            assert result["source"] == serving, name
+            if service == "moves":
+                serving = other(lab, serving)
+            assert result["target"] == serving, name
+            for role in off:
+                dead[result["source"] if role == "active" else other(lab, result["source"])] += 1
+        now = fenced(lab)
+        assert {host: now[host] - before[host] for host in lab.hosts} == dead
+        assert report["passed"] and report["healthy"] and active(lab) == serving
 
 
 def run_alone(lab: Lab, host: str, seconds: float) -> None:
