@@ -5,11 +5,18 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use it from other collections or standalone plugins/modules!
 
-"""Files that nobody ever sees half written."""
+"""Files that nobody ever sees half written, and what tells whether two are equal."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+
+
+def checksum(path: str) -> str:
+    """SHA-256 of a small file."""
+    with open(path, "rb") as source:
+        return hashlib.sha256(source.read()).hexdigest()
 
 
 def write_file(path: str, content: str | bytes, mode: int = 0o600) -> None:

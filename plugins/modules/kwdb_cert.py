@@ -108,7 +108,6 @@ files:
       sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 """
 
-import hashlib
 import os
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -131,7 +130,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._certs import (
     plan,
     wanted_certificates,
 )
-from ansible_collections.kwdb.ha.plugins.module_utils._files import write_file
+from ansible_collections.kwdb.ha.plugins.module_utils._files import checksum, write_file
 
 ACTIONS = ("create", "renew")
 
@@ -218,23 +217,17 @@ def difference(
     return {"before": before, "after": after}
 
 
-def checksum(path: str) -> str:
-    """SHA-256 of a file; empty when there is none."""
-    if not os.path.exists(path):
-        return ""
-    with open(path, "rb") as source:
-        return hashlib.sha256(source.read()).hexdigest()
-
-
 def host_files(folder: str, stems: list[str]) -> list[dict[str, Any]]:
     """What a database host needs from the folder; never the key of the CA."""
     names = [("ca.crt", "0644")]
     for stem in stems:
         names += [(f"{stem}.crt", "0644"), (f"{stem}.key", "0600")]
-    return [
-        {"name": name, "mode": mode, "sha256": checksum(os.path.join(folder, name))}
-        for name, mode in names
-    ]
+    found = []
+    for name, mode in names:
+        path = os.path.join(folder, name)
+        digest = checksum(path) if os.path.exists(path) else ""
+        found.append({"name": name, "mode": mode, "sha256": digest})
+    return found
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -153,7 +153,6 @@ vip:
 """
 
 import grp
-import hashlib
 import ipaddress
 import os
 import pwd
@@ -169,6 +168,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils._command import (
     CommandMissing,
     Runner,
 )
+from ansible_collections.kwdb.ha.plugins.module_utils._files import checksum
 from ansible_collections.kwdb.ha.plugins.module_utils._kwdb_host import (
     listeners,
     mount_of,
@@ -297,10 +297,12 @@ def certificates(folder: str) -> dict[str, dict[str, Any]]:
         path = os.path.join(folder, name)
         seen = os.lstat(path)
         if stat.S_ISREG(seen.st_mode):
-            with open(path, "rb") as source:
-                digest = hashlib.sha256(source.read()).hexdigest()
-            mode = f"{seen.st_mode & 0o7777:04o}"
-            found[name] = {"sha256": digest, "uid": seen.st_uid, "gid": seen.st_gid, "mode": mode}
+            found[name] = {
+                "sha256": checksum(path),
+                "uid": seen.st_uid,
+                "gid": seen.st_gid,
+                "mode": f"{seen.st_mode & 0o7777:04o}",
+            }
     return found
 
 

@@ -37,8 +37,8 @@ options:
       - V(power_cut) has the active host fenced by the cluster's own fence devices, as if it had lost its power. The outage that it
         shows holds the time to notice the loss, not the time that a fence device takes when the cluster has to ask for it first.
       - V(corosync_kill) ends corosync on the active host from the other one (C(corosync-cfgtool -k)), without a word to the cluster.
-        The database there goes on for a moment. The other host has to notice the loss, to fence that host and to take over, so the
-        outage holds all of it.
+        The other host has to notice the loss, to fence that host and to take over. The database serves on until it is fenced, so the
+        outage begins with that, and RV(outage_from_s) is how long noticing and fencing took.
       - V(standby_power_cut) does what V(power_cut) does to the standby host. The service stays, and writes wait until DRBD knows that the copy is gone.
       - V(database_kill) kills the database's first process. The cluster starts it again on the same host.
       - V(database_hang) stops all processes of the database where they are. Only a monitor that asks the database notices that.
