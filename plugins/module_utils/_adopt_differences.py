@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _adopt, _values
+from ansible_collections.kwdb.ha.plugins.module_utils import _adopt, _corosync, _values
 
 NOT_SET = "not set"
 SITE = "site.yml changes it"
@@ -64,6 +64,12 @@ RULES = (
         "stop",
         "With ignore a host that boots alone starts the database on old data",
         f"{NO_DISRUPTION}; pacemaker_properties: {{no-quorum-policy: ignore}} keeps the value",
+    ),
+    Rule(
+        ("properties", "load-threshold"),
+        "1000%",
+        "With its default of 80% a busy host makes the failover do one thing at a time",
+        f"{NO_DISRUPTION}; pacemaker_properties: {{load-threshold: null}} keeps the default",
     ),
     Rule(
         ("resources", "ClusterIP", "group"),
@@ -273,6 +279,14 @@ def _below_the_cluster(seen: _adopt.Seen) -> Iterator[Difference]:
             "aes256",
             "Everybody in the network can join the cluster",
             f"{LEFT}: pcs cluster config update crypto, then set pacemaker_crypto",
+        )
+    if seen.cluster.device and not _corosync.waits_for_all(seen.cluster):
+        yield Difference(
+            "corosync.quorum.wait_for_all",
+            NOT_SET,
+            "1",
+            "A host that boots alone has a majority by the quorum device, and may serve old data",
+            f"{LEFT}: pcs quorum update wait_for_all=1, for which the cluster must be stopped",
         )
     for one in seen.drbd.hosts:
         if not one.disk.startswith(("/dev/disk/", "/dev/mapper/")):

@@ -400,11 +400,11 @@ def group_node(status: Status, cib: Cib) -> str:
 
 
 def member_node(status: Status, resource: str) -> str:
-    """The one host on which a resource runs, or nothing."""
+    """The one host on which a resource runs, or nothing. One whose start has not ended does not run yet."""
     nodes = [
         node
         for one in status.instances
-        if one.resource == resource and one.active and not one.failed
+        if one.resource == resource and one.active and not one.failed and one.role == "Started"
         for node in one.nodes
     ]
     return nodes[0] if len(nodes) == 1 else ""

@@ -256,7 +256,7 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
                 ERROR,
                 _cause(stopped, "cluster"),
                 member,
-                "it does not run",
+                _idle_words(status, member),
                 "see why with `crm_mon -1rf`; `pcs resource cleanup` makes the cluster try again",
             )
         elif len(promoted) == 1 and place != promoted[0]:
@@ -267,6 +267,13 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
                 f"it runs on {place} but the data is promoted on {promoted[0]}",
                 "check the colocation constraint of the group with the clone",
             )
+
+
+def _idle_words(status: _pair.Status, member: str) -> str:
+    """That a member does not run, and what the cluster does about it."""
+    roles = {one.role for one in status.instances if one.resource == member}
+    changing = sorted(roles - {"Started", "Stopped", ""})
+    return f"it does not run ({', '.join(changing)})" if changing else "it does not run"
 
 
 def _instances(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:

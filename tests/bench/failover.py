@@ -109,9 +109,10 @@ def page_configuration(lab: pairlab.Lab, host: str) -> str:
             configuration.remove(section)
         elif section.tag in ("resources", "constraints"):
             section[:] = []
-    given = {"stonith-enabled", "no-quorum-policy", "priority-fencing-delay"}
+    # What the cluster itself wrote there; everything else is ours.
+    own = {"have-watchdog", "dc-version", "cluster-infrastructure", "cluster-name"}
     for options in configuration.findall("crm_config/cluster_property_set"):
-        options[:] = [one for one in options if one.get("name") not in given]
+        options[:] = [one for one in options if one.get("name") in own]
     place = "/root/page.cib.xml"
     put(lab, host, place, ET.tostring(cib, "unicode"))
     typed = [f"pcs -f {place} {line}" for line in page_commands()]

@@ -49,6 +49,8 @@ def pcs_pair(cluster: chroot.Cluster) -> None:
         "set",
         "stonith-enabled=true",
         "no-quorum-policy=stop",
+        "load-threshold=1000%",
+        "node-action-limit=16",
         "priority-fencing-delay=5s",
     )
     defaults = "resource-stickiness=200 migration-threshold=3 failure-timeout=15min"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils import _pair
 Load = Callable[..., _pair.Pair]
 VERSIONS = ("2.0.5", "2.1.5", "3.0.0")
 NAMES = _pair.Names()
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -66,6 +68,20 @@ def test_group_in_pieces_is_nowhere(pair: Load) -> None:
     seen = pair("unclean-node")
     assert seen.status is not None and seen.cib is not None
     assert _pair.group_node(seen.status, seen.cib) == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "member", "node"),
+    [
+        ("2.0.5", "KaiwuFS", "ha-node01"),
+        ("2.0.5", "KaiwuDB", ""),  # crm_mon calls it active, with the role Starting
+        ("3.0.0", "KaiwuFS", ""),
+        ("3.0.0", "KaiwuDB", ""),
+    ],
+)
+def test_what_is_starting_does_not_run_yet(version: str, member: str, node: str) -> None:
+    path = FIXTURES / f"pacemaker-{version}" / "pair" / "fence-history.mon.xml"
+    assert _pair.member_node(_pair.parse_status(path.read_text()), member) == node
 
 
 @pytest.mark.parametrize(
