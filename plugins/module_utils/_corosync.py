@@ -213,6 +213,12 @@ def votes(text: str) -> tuple[int, int]:
     return int(found.get("Total", 0)), int(found.get("Expected", 0))
 
 
+def device_votes(text: str) -> bool:
+    """Whether the third vote counts on this host, from corosync-quorumtool; its line has the number of its votes."""
+    found = re.search(r"^\s+0\s+(\d+)\s+Qdevice\b", text, re.MULTILINE)
+    return found is not None and found.group(1) != "0"
+
+
 def _pairs(options: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in sorted(options.items())]
 
