@@ -231,3 +231,13 @@ def test_pcs_version() -> None:
     for unknown in ("0.9.169", "1.0", "", "pcs"):
         with pytest.raises(_corosync.CorosyncInvalid, match="is not supported"):
             _corosync.pcs_version(unknown)
+
+
+def test_votes_of_a_pair_with_a_third_one() -> None:
+    folder = FIXTURES / "pacemaker-2.1.5" / "cluster"
+    there, away = (folder / f"device.{name}.txt" for name in ("votes", "away"))
+    assert _corosync.votes(there.read_text()) == (3, 3)
+    assert _corosync.device_votes(there.read_text())
+    assert _corosync.votes(away.read_text()) == (2, 3)
+    assert not _corosync.device_votes(away.read_text())
+    assert _corosync.votes("") == (0, 0) and not _corosync.device_votes("")
