@@ -30,18 +30,6 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Device:
-    """A third vote: the host that runs corosync-qnetd, and how it decides who has the vote."""
-
-    host: str
-    algorithm: str
-
-    def text(self) -> str:
-        """The device in a few words."""
-        return f"{self.host} ({self.algorithm})"
-
-
-@dataclass(frozen=True)
 class Cluster:
     """What identifies a cluster, and the options that are compared."""
 
@@ -50,7 +38,6 @@ class Cluster:
     crypto: Mapping[str, str] = field(default_factory=dict)
     totem: Mapping[str, str] = field(default_factory=dict)
     quorum: Mapping[str, str] = field(default_factory=dict)
-    device: Device | None = None
 
     def text(self) -> str:
         """The cluster in one line, for messages."""
@@ -89,7 +76,6 @@ def parse(text: str) -> Cluster:
     totem: dict[str, str] = {}
     quorum: dict[str, str] = {}
     nodes: list[Node] = []
-    device: Device | None = None
     for path, options in _sections(text):
         if path == ("totem",):
             totem.update(options)
@@ -99,8 +85,6 @@ def parse(text: str) -> Cluster:
             links = sorted(name for name in options if re.fullmatch(r"ring\d_addr", name))
             addresses = tuple(options[name] for name in links)
             nodes.append(Node(options.get("name", ""), addresses))
-        elif path == ("quorum", "device", "net"):
-            device = Device(options.get("host", ""), options.get("algorithm", ""))
     return Cluster(
         name=totem.get("cluster_name", ""),
         nodes=tuple(nodes),
@@ -110,7 +94,6 @@ def parse(text: str) -> Cluster:
         },
         totem=totem,
         quorum=quorum,
-        device=device,
     )
 
 
@@ -145,28 +128,12 @@ def differences(current: Cluster, wanted: Cluster) -> list[str]:
     found: list[str] = []
     for section in ("crypto", "quorum"):
         have, want = getattr(current, section), getattr(wanted, section)
-        if section == "quorum":
-            have = effective_quorum(current)
         found.extend(
             f"{section} {name} is {have.get(name, 'not set')}, not {value}"
             for name, value in sorted(want.items())
             if have.get(name) != value
         )
-    if current.device and current.device != wanted.device:
-        other = wanted.device.text() if wanted.device else "none"
-        found.append(f"quorum device is {current.device.text()}, not {other}")
     return found
-
-
-def effective_quorum(cluster: Cluster) -> dict[str, str]:
-    """The quorum options with what corosync adds: votequorum(5) has two_node bring wait_for_all along."""
-    implied = {"wait_for_all": "1"} if cluster.quorum.get("two_node") == "1" else {}
-    return {**implied, **cluster.quorum}
-
-
-def waits_for_all(cluster: Cluster) -> bool:
-    """Whether a host that boots alone waits for the other one also when a third vote ends two_node."""
-    return cluster.quorum.get("wait_for_all") == "1"
 
 
 def pcs_version(text: str) -> tuple[int, int]:
@@ -190,33 +157,6 @@ def authenticate(wanted: Cluster) -> list[str]:
     for one in wanted.nodes:
         argv += [one.name, f"addr={one.addresses[0]}"]
     return argv
-
-
-def authenticate_device(device: Device) -> list[str]:
-    """Make the pcsd of the third vote's host known; the password comes by standard input."""
-    return ["pcs", "host", "auth", "-u", "hacluster", device.host]
-
-
-def add_device(device: Device) -> list[str]:
-    """Add the third vote to the running cluster, on all members and at each boot."""
-    argv = ["pcs", "quorum", "device", "add", "model", "net"]
-    return [*argv, f"host={device.host}", f"algorithm={device.algorithm}"]
-
-
-# Not votequorum's keys in cmap: they do not say whether the device votes.
-QUORUM = ["corosync-quorumtool", "-s"]
-
-
-def votes(text: str) -> tuple[int, int]:
-    """Votes that are there and votes that are expected, from corosync-quorumtool."""
-    found = dict(re.findall(r"^(Total|Expected) votes:\s*(\d+)", text, re.MULTILINE))
-    return int(found.get("Total", 0)), int(found.get("Expected", 0))
-
-
-def device_votes(text: str) -> bool:
-    """Whether the third vote counts on this host, from corosync-quorumtool; its line has the number of its votes."""
-    found = re.search(r"^\s+0\s+(\d+)\s+Qdevice\b", text, re.MULTILINE)
-    return found is not None and found.group(1) != "0"
 
 
 def _pairs(options: Mapping[str, str]) -> list[str]:

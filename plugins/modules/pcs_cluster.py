@@ -68,27 +68,9 @@ options:
     description: Options of corosync's C(quorum) section. C(two_node) is set by itself.
     type: dict
     default: {}
-  quorum_device:
-    description:
-      - A third vote, from a host that runs C(corosync-qnetd). It is added to a cluster that has none, while that runs.
-      - The cluster must have V(wait_for_all=1) in O(quorum), as a new one gets it. Without it a host that boots alone, and has the
-        third vote, would start the service on what may be old data.
-      - A device that is there and is not the declared one is reported and not changed.
-    type: dict
-    suboptions:
-      host:
-        description: Name or address of that host, as the members reach it.
-        type: str
-        required: true
-      algorithm:
-        description: Who has the third vote when the members do not see each other, see C(corosync-qdevice\(8\)).
-        type: str
-        choices: [ffsplit, lms]
-        default: ffsplit
   hacluster_password:
     description:
-      - Password of the user C(hacluster), the same on all members and the host of O(quorum_device). Needed to set up a cluster and to
-        add a device.
+      - Password of the user C(hacluster), the same on all members. Needed to set up a cluster.
       - It is handed over by standard input.
     type: str
   distribute:
@@ -155,7 +137,6 @@ commands:
 import os
 import shlex
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -171,17 +152,6 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
 CONFIGURATION = "/etc/corosync/corosync.conf"
 STORED_CIB = "/var/lib/pacemaker/cib/cib.xml"
 SERVICES = ("corosync", "pacemaker")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the plan depends on besides the cluster that is there and the declared one."""
-
-    state: str
-    distribute: bool
-    services: dict[str, bool]
-    version: tuple[int, int]
-    totem: dict[str, str]
 
 
 class CannotJoin(Exception):
@@ -202,7 +172,6 @@ def wanted_cluster(params: dict[str, Any]) -> _corosync.Cluster:
         crypto=texts(params["crypto"]),
         totem=texts(params["totem"]),
         quorum=texts(params["quorum"]),
-        device=_corosync.Device(**params["quorum_device"]) if params["quorum_device"] else None,
     )
 
 
@@ -236,53 +205,30 @@ def found_cluster(
 
 def plan(
     found: str,
-    current: _corosync.Cluster | None,
     wanted: _corosync.Cluster,
-    options: Options,
+    state: str,
+    distribute: bool,
+    services: dict[str, bool],
+    version: tuple[int, int],
+    totem: dict[str, str],
 ) -> list[list[str]]:
     """The commands that make the host what is declared."""
     commands = []
     if found == "default":
-        commands.append(_corosync.destroy(options.version))
-    if options.state == "prepared":
+        commands.append(_corosync.destroy(version))
+    if state == "prepared":
         return commands
     if found in ("none", "default"):
-        commands += [_corosync.authenticate(wanted), _corosync.setup(wanted)]
-        return commands + device_commands(wanted.device)
-    if options.distribute:
+        return [*commands, _corosync.authenticate(wanted), _corosync.setup(wanted)]
+    if distribute:
         commands.append(["pcs", "cluster", "sync", "corosync"])
-    if options.totem:
-        commands.append(_corosync.update(options.totem))
-    if not options.services["active"]:
+    if totem:
+        commands.append(_corosync.update(totem))
+    if not services["active"]:
         commands.append(["pcs", "cluster", "start"])
-    if not options.services["enabled"]:
+    if not services["enabled"]:
         commands.append(["pcs", "cluster", "enable"])
-    if current and wanted.device and not current.device:
-        commands += device_commands(wanted.device)
     return commands
-
-
-def device_commands(device: _corosync.Device | None) -> list[list[str]]:
-    """What adds the third vote, if there is to be one."""
-    return [_corosync.authenticate_device(device), _corosync.add_device(device)] if device else []
-
-
-def check_device(current: _corosync.Cluster | None, wanted: _corosync.Cluster) -> None:
-    """Refuse a third vote that would let a host which boots alone serve what may be old data."""
-    after = current or wanted
-    there = current is not None and current.device is not None
-    if wanted.device and not there and not _corosync.waits_for_all(after):
-        remedy = "declare it in quorum"
-        if current:
-            remedy = (
-                "in a quiet hour run pcs cluster stop --all, pcs quorum update wait_for_all=1 and"
-                " pcs cluster start --all"
-            )
-        raise CannotJoin(
-            f"the quorum device {wanted.device.text()} cannot be added to {wanted.name!r}, whose"
-            " quorum options lack wait_for_all=1: a host that boots alone would start the service"
-            f" on what may be old data; {remedy}"
-        )
 
 
 def read_file(path: str) -> str | None:
@@ -324,23 +270,6 @@ def wait_online(run: _command.Runner, names: set[str], seconds: int) -> None:
         time.sleep(1)
 
 
-def wait_device(run: _command.Runner, device: _corosync.Device, seconds: int) -> None:
-    """Wait until the third vote counts."""
-    deadline = time.monotonic() + seconds
-    while True:
-        # Its exit code says whether the cluster is quorate.
-        have, expected = _corosync.votes(run(_corosync.QUORUM, ok=range(256)).stdout)
-        if 0 < expected <= have:
-            return
-        if time.monotonic() >= deadline:
-            raise CannotJoin(
-                f"the quorum device {device.text()} is added and does not vote after {seconds} s,"
-                f" {have} of {expected} votes are there: see journalctl -u corosync-qdevice on this"
-                f" host, and whether {device.host} lets port 5403/tcp through"
-            )
-        time.sleep(1)
-
-
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -365,17 +294,6 @@ def main() -> None:
             },
             "totem": {"type": "dict", "default": {}},
             "quorum": {"type": "dict", "default": {}},
-            "quorum_device": {
-                "type": "dict",
-                "options": {
-                    "host": {"type": "str", "required": True},
-                    "algorithm": {
-                        "type": "str",
-                        "choices": ["ffsplit", "lms"],
-                        "default": "ffsplit",
-                    },
-                },
-            },
             "hacluster_password": {"type": "str", "no_log": True},
             "distribute": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 180},
@@ -408,18 +326,13 @@ def carry_out(run: _command.Runner, module: AnsibleModule) -> dict[str, Any]:
     asked = found == "ours" and params["state"] == "present"
     running = services(run) if asked else {}
     totem = totem_changes(run, current, wanted, running) if asked and current else {}
-    there = current if found == "ours" else None
-    check_device(there, wanted)
-    options = Options(params["state"], params["distribute"], running, version, totem)
-    commands = plan(found, there, wanted, options)
+    commands = plan(found, wanted, params["state"], params["distribute"], running, version, totem)
     if not module.check_mode:
         apply(run, commands, params["hacluster_password"])
         if params["state"] == "present":
             local = {os.uname().nodename}
             expect = local if found == "ours" else {one.name for one in wanted.nodes}
             wait_online(run, expect, params["wait"])
-            if wanted.device and _corosync.add_device(wanted.device) in commands:
-                wait_device(run, wanted.device, params["wait"])
     return report(current, found, wanted, commands, params["state"], totem)
 
 
@@ -449,7 +362,7 @@ def apply(run: _command.Runner, commands: list[list[str]], password: str | None)
     """Run the commands; the one that needs the password gets it by standard input."""
     needs = [one for one in commands if one[:3] == ["pcs", "host", "auth"]]
     if needs and not password:
-        raise CannotJoin("hacluster_password is needed to set up a cluster or add a quorum device")
+        raise CannotJoin("hacluster_password is needed to set the cluster up")
     for one in commands:
         run(one, stdin=f"{password}\n" if one in needs else None)
 
@@ -469,8 +382,6 @@ def report(
         after = "no cluster\n"
     elif commands:
         after = f"cluster {wanted.text()}\nrunning and enabled\n"
-    if wanted.device and _corosync.add_device(wanted.device) in commands:
-        after += f"quorum device {wanted.device.text()}\n"
     for name, value in sorted(totem.items()):
         before += f"totem {name}: {current.totem.get(name, 'not set') if current else 'not set'}\n"
         after += f"totem {name}: {value}\n"
