@@ -83,8 +83,9 @@ e2e: venv ## Two real hosts on the lab
 	$(PY) -m pytest -v --durations 20 tests/e2e
 
 .PHONY: bench
-bench: venv ## How fast the engine is: a table and build/bench.json (LAB=DIR takes a lab with a pair)
+bench: venv ## How fast the engine and failovers are: tables and build/bench.json; 90 minutes (LAB=DIR takes a lab with a pair)
 	$(PY) tests/bench/engine.py $(if $(LAB),--run-dir $(LAB))
+	$(PY) tests/bench/failover.py $(if $(LAB),--run-dir $(LAB))
 
 .PHONY: faults
 faults: venv ## Long cases on the lab, beside "make test": the fault table, changes under load, adoption, DRBD
