@@ -72,6 +72,12 @@ RULES = (
         f"{NO_DISRUPTION}; pacemaker_properties: {{load-threshold: null}} keeps the default",
     ),
     Rule(
+        ("properties", "node-action-limit"),
+        "16",
+        "With its default, two a core, monitors hold up a failover on a host with one or two cores",
+        f"{NO_DISRUPTION}; pacemaker_properties: {{node-action-limit: null}} keeps the default",
+    ),
+    Rule(
         ("resources", "ClusterIP", "group"),
         "KaiwuDBGrp",
         "Without a place after the database the address is up on a host whose database does not answer",

@@ -183,6 +183,7 @@ DIFFERENT = {
     ),
     "resources.KaiwuDB.agent": "systemd:kaiwudb.service",
     "properties.load-threshold": "not set",
+    "properties.node-action-limit": "not set",
     "resources.KaiwuDB.operations": "monitor 60s on_fail restart",
     "resources.KaiwuDB.meta.failure-timeout": "10s",
     "resource_defaults.migration-threshold": "2",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Callable
 
@@ -25,6 +26,18 @@ def found(seen: _pair.Pair, now: datetime = NOW) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_healthy_pair_has_no_finding(pair: Load, version: str) -> None:
     assert found(pair("healthy", version)) == []
+
+
+def test_a_member_that_starts_is_said_to(pair: Load) -> None:
+    healthy = pair("healthy")
+    status = _pair.known(healthy.status)
+    starting = tuple(
+        replace(one, role="Starting") if one.resource == "KaiwuDB" else one
+        for one in status.instances
+    )
+    seen = replace(healthy, status=replace(status, instances=starting))
+    told = {one.thing: one.message for one in _pair_health.findings(seen, NOW)}
+    assert told == {"KaiwuDB": "it does not run (Starting)"}
 
 
 CASES = {
