@@ -498,6 +498,28 @@ def test_no_takeover_while_the_fence_device_is_dead(lab: Lab) -> None:
         assert scene.active in said, said
 
 
+def test_no_row_while_the_standby_cannot_be_fenced(lab: Lab) -> None:
+    """Cut off and alive, it might take over later, without the rows that only the active host has."""
+    with scene_of(lab) as scene, Client(lab) as client:
+        event = time.monotonic()
+        with no_fence_device(lab, scene.standby):
+            lab.halab("power", "off", scene.standby)
+            time.sleep(20)
+            frozen = time.monotonic()
+            # Longer than a promotion waits for its answer, and than a monitor for the database.
+            time.sleep(100)
+            assert not [row for row in client.rows() if row.sent > frozen]
+            asked = ("verify.yml", "--limit", scene.active)
+            said = " ".join(lab.play(*asked, extra={"verify_drills": []}).messages)
+            lab.ssh(scene.active, f"pcs stonith confirm {scene.standby} --force", timeout=180)
+            client.wait_after(time.monotonic(), 180)
+            assert active(lab) == scene.active
+        lab.halab("power", "on", scene.standby, "--wait")
+        healthy = until_healthy(lab, event)
+        record("fault_standby_not_fenced", client, event, healthy_after_s=healthy, said=said)
+        assert f"pcs stonith confirm {scene.standby}" in said, said
+
+
 OTHER_PORT = 100
 SECOND = {
     "pacemaker_second_fence_agent": "fence_ipmilan",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import importlib.machinery
 import importlib.util
 import os
@@ -12,6 +14,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Iterator
 
@@ -131,6 +134,61 @@ def test_unknown_names_are_refused(running: chroot.Cluster) -> None:
     asked = ask(running, **{**GOOD, "DRBD_RESOURCE": "other"})
     assert asked.returncode == 1
     assert "no clone for the DRBD resource other" in asked.stderr
+    assert fences(running.cib) == []
+
+
+FROZEN = " 3: cs:{} ro:Primary/Unknown ds:UpToDate/{} C r-----\n"
+
+
+@pytest.fixture
+def kernel(running: chroot.Cluster) -> Iterator[pathlib.Path]:
+    """What the kernel of the host says of its devices."""
+    path = running.root / "proc" / "drbd"
+    path.write_text(FROZEN.format("WFConnection", "DUnknown"), encoding="ascii")
+    yield path
+    path.unlink()
+
+
+@contextlib.contextmanager
+def asking(cluster: chroot.Cluster) -> Iterator[concurrent.futures.Future[Any]]:
+    """The handler while DRBD waits for it, for longer than a promotion would."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask, cluster, **GOOD)
+        time.sleep(4)
+        assert not asked.done(), asked.result().stderr
+        assert fences(cluster.cib) == []
+        yield asked
+
+
+def test_frozen_writes_wait_until_the_peer_is_confirmed_off(
+    running: chroot.Cluster, kernel: pathlib.Path
+) -> None:
+    inject(running, f"--node-fail={TWO}")
+    with asking(running) as asked:
+        inject(running, f"--node-down={TWO}")
+        assert asked.result().returncode == 7, asked.result().stderr
+    assert len(fences(running.cib)) == 1
+
+
+def test_frozen_writes_wait_until_the_peer_is_connected(
+    running: chroot.Cluster, kernel: pathlib.Path
+) -> None:
+    inject(running, f"--node-fail={TWO}")
+    with asking(running) as asked:
+        kernel.write_text(FROZEN.format("SyncSource", "Inconsistent"), encoding="ascii")
+        assert asked.result().returncode == 1
+        assert "the peer is connected again" in asked.result().stderr
+    assert fences(running.cib) == []
+
+
+def test_no_constraint_is_left_of_a_peer_that_is_equal_again(
+    running: chroot.Cluster, kernel: pathlib.Path
+) -> None:
+    inject(running, f"--node-down={TWO}")
+    kernel.write_text(FROZEN.format("Connected", "UpToDate"), encoding="ascii")
+    asked = ask(running, **GOOD)
+    assert asked.returncode == 1
+    assert f"{TWO} is connected and up to date again" in asked.stderr
     assert fences(running.cib) == []
 
 

@@ -234,36 +234,25 @@ def variable(name: str, **change: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "fence", "unfence"),
     [
-        ({"fits": True}, None, None),
-        ({"fits": False}, OWN, f"{OWN} --unfence"),
-        ({"fits": None}, OWN, f"{OWN} --unfence"),
-        ({"fits": True, "drbd_fence_handler": "own"}, OWN, f"{OWN} --unfence"),
+        ({}, OWN, f"{OWN} --unfence"),
         (
-            {"fits": False, "drbd_fence_peer_arguments": "--timeout 40"},
+            {"drbd_fence_peer_arguments": "--timeout 40"},
             f"{OWN} --timeout 40",
             f"{OWN} --unfence",
         ),
-        ({"fits": False, "drbd_fence_handler": "distribution"}, None, None),
-        (
-            {"fits": True, "drbd_fence_peer_arguments": "--timeout=20"},
-            "/usr/lib/drbd/crm-fence-peer.sh --timeout=20",
-            None,
-        ),
-        ({"fits": False, "drbd_fencing_policy": "dont-care"}, None, None),
+        ({"drbd_fencing_policy": "dont-care"}, None, None),
         # In check mode on a host that does not have it yet.
-        ({"fits": False, "ansible_check_mode": True, "there": False}, None, None),
+        ({"ansible_check_mode": True, "there": False}, None, None),
+        ({"ansible_check_mode": True}, OWN, f"{OWN} --unfence"),
     ],
 )
-def test_the_fence_handlers_follow_the_versions(
+def test_the_fence_handlers_are_the_roles_own(
     change: dict[str, Any], fence: str | None, unfence: str | None
 ) -> None:
     change = dict(change)
-    info = {"fence_handler_fits": change.pop("fits"), "module_version": "8.4.11"}
     there = change.pop("there", True)
     found = variable(
         "__drbd_fence_handlers",
-        __drbd_before={"resource": info},
-        __drbd_versions={"resource": info},
         __drbd_handler_file={"stat": {"exists": there}},
         **change,
     )

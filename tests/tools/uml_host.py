@@ -28,14 +28,16 @@ from labkit.system import LabError
 COLLECTIONS = ROOT / "build" / "collections"
 LETTERS = "bcdefgh"
 # Files of this machine that programs write to; there they are in memory, and empty.
-MEMORY = ("/run", "/var/lib/drbd", "/etc/drbd.d", "/etc/lvm/archive", "/etc/lvm/backup")
+MEMORY = ("/run", "/var/lib/drbd", "/etc/drbd.d")
 INIT = """#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mountpoint -q /dev || mount -t devtmpfs dev /dev
 for place in {memory}; do [ ! -d $place ] || mount -t tmpfs tmpfs $place; done
-mkdir -p /run/lock/lvm /run/drbd
+mkdir -p /run/lock/lvm /run/drbd /run/etc-lvm
+# LVM makes the folder of its archive when it is first used, which on this machine it may never have been.
+cp -a /etc/lvm/. /run/etc-lvm && mount --bind /run/etc-lvm /etc/lvm
 mount -t hostfs -o {folder} none {folder}
 hostname {name}
 ip link set lo up
