@@ -97,13 +97,25 @@ def mend(lab: Lab) -> None:
 
 
 def fenced(lab: Lab) -> dict[str, int]:
-    """How often each host's management controller was told to cut the power."""
+    """How often the cluster has fenced each host, by its management controller's log."""
     found = {}
     for host in lab.hosts:
         lines = (lab.run_dir / f"bmc-{host}.log").read_text().splitlines()
-        said = [line.split(maxsplit=2)[1:] for line in lines]
-        found[host] = sum(who != "cli" and what in ("off", "cycle") for who, what in said)
+        found[host] = fencings([line.split()[1:3] for line in lines if len(line.split()) == 3])
     return found
+
+
+def fencings(orders: list[list[str]]) -> int:
+    """Orders of who wants what; a fence agent only switches on a host that it finds off."""
+    count, off_by = 0, ""
+    for who, what in orders:
+        if who == "cli":
+            off_by = {"off": who, "on": "", "cycle": ""}.get(what, off_by)
+        elif what in ("off", "cycle"):
+            count, off_by = count + 1, who
+        elif what == "on":
+            count, off_by = count + (off_by == "cli"), ""
+    return count
 
 
 def unhealthy(lab: Lab) -> str:
