@@ -42,7 +42,7 @@ demo: venv ## The product's main job on two lab hosts, with a power cut (KEEP=1 
 
 .PHONY: test
 test: ## All test layers
-	$(MAKE) --jobs 2 --output-sync images lint sanity unit
+	$(MAKE) --jobs 3 --output-sync images lint sanity unit
 	$(MAKE) tools
 	$(MAKE) e2e
 
@@ -74,9 +74,10 @@ images: build/.packages ## Fetch the Debian roots and the lab's image that the t
 	-$(HALAB) image
 
 # Files in their order: by the number of their tests, which is xdist's way, those with few and long ones come last.
+# One worker more than the two cores that there are at least, for the tests wait for hosts and daemons, too.
 .PHONY: tools
 tools: venv ## The real pcs, Pacemaker, DRBD, PostgreSQL and OpenSSL tools, no cluster
-	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 25 --hypothesis-seed=$(SEED) tests/tools
+	$(PY) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 25 --hypothesis-seed=$(SEED) tests/tools
 
 .PHONY: e2e
 e2e: venv ## Two real hosts on the lab
