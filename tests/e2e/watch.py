@@ -101,7 +101,9 @@ def fenced(lab: Lab) -> dict[str, int]:
     found = {}
     for host in lab.hosts:
         lines = (lab.run_dir / f"bmc-{host}.log").read_text().splitlines()
-        found[host] = fencings([line.split()[1:3] for line in lines if len(line.split()) == 3])
+        # A line of three words is an order; a longer one says what came of it.
+        orders = [words[1:] for words in map(str.split, lines) if len(words) == 3]
+        found[host] = fencings(orders)
     return found
 
 

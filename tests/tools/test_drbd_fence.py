@@ -150,10 +150,10 @@ def kernel(running: chroot.Cluster) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def asking(cluster: chroot.Cluster) -> Iterator[concurrent.futures.Future[Any]]:
+def asking(cluster: chroot.Cluster, **environment: str) -> Iterator[concurrent.futures.Future[Any]]:
     """The handler while DRBD waits for it, for longer than a promotion would."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        asked = pool.submit(ask, cluster, **GOOD)
+        asked = pool.submit(ask, cluster, **(environment or GOOD))
         time.sleep(4)
         assert not asked.done(), asked.result().stderr
         assert fences(cluster.cib) == []
@@ -178,6 +178,19 @@ def test_frozen_writes_wait_until_the_peer_is_connected(
         kernel.write_text(FROZEN.format("SyncSource", "Inconsistent"), encoding="ascii")
         assert asked.result().returncode == 1
         assert "the peer is connected again" in asked.result().stderr
+    assert fences(running.cib) == []
+
+
+def test_frozen_writes_are_not_freed_by_a_disk_that_failed_meanwhile(
+    running: chroot.Cluster, kernel: pathlib.Path
+) -> None:
+    inject(running, f"--node-fail={TWO}")
+    with asking(running, DRBD_RESOURCE="kwdb", DRBD_MINOR="3") as asked:
+        failed = FROZEN.format("WFConnection", "DUnknown").replace("UpToDate", "Diskless")
+        kernel.write_text(failed, encoding="ascii")
+        inject(running, f"--node-down={TWO}")
+        assert asked.result().returncode == 1
+        assert "this copy is not whole" in asked.result().stderr
     assert fences(running.cib) == []
 
 
