@@ -77,8 +77,8 @@ CHANGES = [
     Change(
         "fence-ha-node01",
         "stonith:fence_ipmilan",
-        {"options": {"power_wait": 1}},
-        {"options": {"power_wait": None}},
+        {"options": {"power_timeout": 30}},
+        {"options": {"power_timeout": None}},
     ),
 ]
 

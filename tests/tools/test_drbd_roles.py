@@ -275,3 +275,20 @@ def test_a_copy_that_fell_behind_catches_up(
     change: dict[str, Any], options: dict[str, str]
 ) -> None:
     assert variable("__drbd_peer_device", **change) == options
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ({}, {"ping-int": 3, "ping-timeout": 20}),
+        (
+            {"drbd_net": {"ping-int": 5, "timeout": 40}},
+            {"ping-int": 5, "ping-timeout": 20, "timeout": 40},
+        ),
+    ],
+)
+def test_a_peer_that_is_gone_is_noticed_soon(
+    change: dict[str, Any], options: dict[str, Any]
+) -> None:
+    found = variable("__drbd_net", drbd_cram_hmac_algorithm="sha256", **change)
+    assert found == {"cram-hmac-alg": "sha256", **options}

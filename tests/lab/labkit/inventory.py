@@ -53,6 +53,9 @@ def host_vars(lab: Lab, host: Host, password: str) -> dict[str, Any]:
             "lanplus": True,
             # Else ipmitool asks for the list of suites, which the simulator never answers: 10 s.
             "cipher": 3,
+            # The agent asks for the state after each order, until it is the right one; its own two seconds
+            # before it asks for the first time are for controllers that answer wrongly at first.
+            "power_wait": 0,
             "username": layout.BMC_USER,
             "password": password,
         },
