@@ -76,14 +76,14 @@ def pcs_pair(cluster: chroot.Cluster) -> None:
     file_system = (
         "ocf:heartbeat:Filesystem device=/dev/drbd3 directory=/var/lib/kaiwudb fstype=ext4"
         " options=noatime force_unmount=safe fast_stop=no op start interval=0s timeout=60s"
-        " stop interval=0s timeout=60s monitor interval=20s timeout=40s"
-        " monitor interval=61s timeout=40s OCF_CHECK_LEVEL=20 --no-default-ops"
+        " stop interval=0s timeout=60s monitor interval=20s timeout=40s --no-default-ops"
     )
     cluster.pcs("resource", "create", "KaiwuFS", *file_system.split())
     agent = ["ocf:kwdb:kaiwudb", "statement=SELECT 1"]
     database = (
         "op start interval=0s timeout=300s stop interval=0s timeout=120s"
-        " monitor interval=5s timeout=30s --no-default-ops"
+        " monitor interval=5s timeout=30s"
+        " monitor interval=61s timeout=40s OCF_CHECK_LEVEL=20 --no-default-ops"
     )
     cluster.pcs("resource", "create", "KaiwuDB", *agent, *database.split())
     address = (

@@ -248,6 +248,51 @@ def test_a_hung_database_is_seen_within_the_monitors_own_time(secure: Database) 
     assert secure.call("monitor") == (SUCCESS, "")
 
 
+@contextlib.contextmanager
+def over(host: systemd_host.Host, mount_options: str) -> Iterator[None]:
+    """Another file system over the data root; what the database has open, and where it stands, stays."""
+    host.must("mount", "-t", "tmpfs", "-o", mount_options, "tmpfs", DATA)
+    try:
+        yield
+    finally:
+        host.must("umount", DATA)
+
+
+def test_a_disk_that_cannot_be_written_fails_the_deep_monitor_alone(secure: Database) -> None:
+    assert secure.call("start", timeout=60)[0] == SUCCESS
+    assert secure.call("monitor", level=20) == (SUCCESS, "")
+    with over(secure.host, "ro"):
+        assert secure.call("monitor") == (SUCCESS, "")
+        code, reason = secure.call("monitor", level=20)
+        assert code == GENERIC
+        assert reason.startswith(f"{DATA} cannot be written: dd: ")
+        assert "Read-only file system" in reason
+    assert secure.call("monitor", level=20) == (SUCCESS, "")
+
+
+def test_a_disk_that_hangs_fails_the_deep_monitor_in_its_time(secure: Database) -> None:
+    """A pipe that nobody reads takes no write, as a disk that hangs."""
+    assert secure.call("start", timeout=60)[0] == SUCCESS
+    with over(secure.host, "mode=0755"):
+        secure.host.must("mkfifo", f"{DATA}/.kaiwudb-write-test")
+        begin = time.monotonic()
+        code, reason = secure.call("monitor", timeout=8, level=20)
+        assert time.monotonic() - begin < 8
+        assert code == GENERIC
+        assert reason.startswith(f"{DATA} cannot be written within 5 s: the disk hangs")
+        assert secure.host.run("pgrep", "-x", "dd").returncode == 1
+    assert secure.call("monitor", level=20) == (SUCCESS, "")
+
+
+def test_a_full_disk_fails_no_monitor(secure: Database) -> None:
+    """Another host would have the same one; the database says it to those who write."""
+    assert secure.call("start", timeout=60)[0] == SUCCESS
+    with over(secure.host, "size=8k"):
+        secure.host.run("dd", "if=/dev/zero", f"of={DATA}/full", "bs=4k")
+        assert secure.host.run("cp", "/proc/uptime", f"{DATA}/more").returncode
+        assert secure.call("monitor", level=20) == (SUCCESS, "")
+
+
 def test_a_hung_database_is_killed_by_the_stop(secure: Database) -> None:
     """systemd alone would wait much longer than the stop may take here."""
     secure.add("[Service]\nTimeoutStopSec=600\n")

@@ -100,11 +100,6 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "token too short": ({"pacemaker_token_ms": 300}, {}, "pacemaker_token_ms is 300"),
     "not a number": ({"pacemaker_token_ms": "soon"}, {}, "pacemaker_token_ms"),
     "stop too short": ({"kwdb_stop_timeout": 5}, {}, "kwdb_stop_timeout 5 seconds"),
-    "two monitors alike": (
-        {"filesystem_monitor_interval": "20s", "filesystem_write_test_interval": "20s"},
-        {},
-        "make them different",
-    ),
 }
 
 

@@ -190,7 +190,6 @@ DIFFERENT = {
     "resource_defaults.resource-stickiness": "not set",
     "resource_defaults.failure-timeout": "not set",
     "resources.KaiwuData.clone.meta.priority": "not set",
-    "resources.KaiwuFS.operations": "monitor 20s timeout 40s; start 0s timeout 60s; stop 0s timeout 60s",
     "resources.KaiwuFS.options.options": "not set",
     "resources.KaiwuFS.options.force_unmount": "not set",
     "resources.KaiwuFS.options.fast_stop": "not set",
