@@ -89,8 +89,9 @@ bench: venv ## How fast the engine and failovers are: tables and build/bench.jso
 	$(PY) tests/bench/failover.py $(if $(LAB),--run-dir $(LAB))
 
 .PHONY: faults
-faults: venv ## Long cases on the lab, beside "make test": the fault table, changes under load, adoption, DRBD
-	$(PY) -m pytest -v --durations 20 tests/e2e/test_20_build.py::test_finished_pair_after_all tests/e2e/faults_*.py
+faults: venv ## Long cases on the lab, beside "make test": the fault table, changes under load, adoption, DRBD, a third vote
+	$(PY) -m pytest -v --durations 20 tests/e2e/test_20_build.py::test_finished_pair_after_all $(filter-out %_qdevice.py,$(wildcard tests/e2e/faults_*.py))
+	$(PY) -m pytest -v tests/e2e/faults_qdevice.py
 
 .PHONY: package
 package: venv ## Build the collection's archive into build/

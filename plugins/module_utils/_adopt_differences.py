@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _adopt, _values
+from ansible_collections.kwdb.ha.plugins.module_utils import _adopt, _corosync, _values
 
 NOT_SET = "not set"
 SITE = "site.yml changes it"
@@ -289,6 +289,22 @@ def _below_the_cluster(seen: _adopt.Seen) -> Iterator[Difference]:
             "aes256",
             "Everybody in the network can join the cluster",
             f"{LEFT}: pcs cluster config update crypto, then set pacemaker_crypto",
+        )
+    if seen.cluster.device and not _corosync.waits_for_all(seen.cluster):
+        yield Difference(
+            "corosync.quorum.wait_for_all",
+            NOT_SET,
+            "1",
+            "A host that boots alone has a majority by the quorum device, and may serve old data",
+            f"{LEFT}: pcs quorum update wait_for_all=1, for which the cluster must be stopped",
+        )
+    if seen.cluster.device and _corosync.counts_too_few(seen.cluster):
+        yield Difference(
+            "corosync.quorum.device.votes",
+            seen.cluster.device_votes,
+            NOT_SET,
+            "A host that boots alone takes its own vote and that of the quorum device for all, and may serve old data",
+            NO_DISRUPTION,
         )
     for one in seen.drbd.hosts:
         if not one.disk.startswith(("/dev/disk/", "/dev/mapper/")):

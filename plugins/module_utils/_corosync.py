@@ -30,6 +30,18 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Device:
+    """A third vote: the host that runs corosync-qnetd, and how it decides who has the vote."""
+
+    host: str
+    algorithm: str
+
+    def text(self) -> str:
+        """The device in a few words."""
+        return f"{self.host} ({self.algorithm})"
+
+
+@dataclass(frozen=True)
 class Cluster:
     """What identifies a cluster, and the options that are compared."""
 
@@ -38,6 +50,9 @@ class Cluster:
     crypto: Mapping[str, str] = field(default_factory=dict)
     totem: Mapping[str, str] = field(default_factory=dict)
     quorum: Mapping[str, str] = field(default_factory=dict)
+    device: Device | None = None
+    # What the file says that the third vote counts; empty when it leaves that to corosync.
+    device_votes: str = ""
 
     def text(self) -> str:
         """The cluster in one line, for messages."""
@@ -76,6 +91,8 @@ def parse(text: str) -> Cluster:
     totem: dict[str, str] = {}
     quorum: dict[str, str] = {}
     nodes: list[Node] = []
+    device: Device | None = None
+    counted = ""
     for path, options in _sections(text):
         if path == ("totem",):
             totem.update(options)
@@ -85,6 +102,10 @@ def parse(text: str) -> Cluster:
             links = sorted(name for name in options if re.fullmatch(r"ring\d_addr", name))
             addresses = tuple(options[name] for name in links)
             nodes.append(Node(options.get("name", ""), addresses))
+        elif path == ("quorum", "device"):
+            counted = options.get("votes", "")
+        elif path == ("quorum", "device", "net"):
+            device = Device(options.get("host", ""), options.get("algorithm", ""))
     return Cluster(
         name=totem.get("cluster_name", ""),
         nodes=tuple(nodes),
@@ -94,6 +115,8 @@ def parse(text: str) -> Cluster:
         },
         totem=totem,
         quorum=quorum,
+        device=device,
+        device_votes=counted,
     )
 
 
@@ -128,12 +151,60 @@ def differences(current: Cluster, wanted: Cluster) -> list[str]:
     found: list[str] = []
     for section in ("crypto", "quorum"):
         have, want = getattr(current, section), getattr(wanted, section)
+        if section == "quorum":
+            have = effective_quorum(current)
         found.extend(
             f"{section} {name} is {have.get(name, 'not set')}, not {value}"
             for name, value in sorted(want.items())
             if have.get(name) != value
         )
+    if current.device and current.device != wanted.device:
+        other = wanted.device.text() if wanted.device else "none"
+        found.append(f"quorum device is {current.device.text()}, not {other}")
     return found
+
+
+def effective_quorum(cluster: Cluster) -> dict[str, str]:
+    """The quorum options with what corosync adds: votequorum(5) has two_node bring wait_for_all along."""
+    implied = {"wait_for_all": "1"} if cluster.quorum.get("two_node") == "1" else {}
+    return {**implied, **cluster.quorum}
+
+
+def waits_for_all(cluster: Cluster) -> bool:
+    """Whether a host that boots alone is to wait for the other one also when a third vote ends two_node."""
+    return cluster.quorum.get("wait_for_all") == "1"
+
+
+def counts_too_few(cluster: Cluster) -> bool:
+    """Whether a host that boots alone takes its own vote and the third one for all that there are.
+
+    corosync adds the device's votes to those that it expects only when it works them out itself (corosync 3.1,
+    votequorum.c, votequorum_readconfig); pcs writes them into the file. Until both hosts have met, wait_for_all
+    then waits for as many votes as there are hosts.
+    """
+    return bool(cluster.device_votes) and "expected_votes" not in cluster.quorum
+
+
+def boots_alone(cluster: Cluster) -> bool:
+    """Whether a host that boots alone gets a majority by the third vote, and with it what may be old data."""
+    if cluster.device is None:
+        return False
+    return not waits_for_all(cluster) or counts_too_few(cluster)
+
+
+def without_device_votes(text: str) -> str:
+    """The file without the number of the third vote's votes, which corosync then works out: hosts less one."""
+    path: list[str] = []
+    kept = []
+    for line in text.splitlines(keepends=True):
+        words = line.strip()
+        if words.endswith("{"):
+            path.append(words[:-1].strip())
+        elif words == "}":
+            path.pop()
+        if path != ["quorum", "device"] or not re.match(r"votes\s*:", words):
+            kept.append(line)
+    return "".join(kept)
 
 
 def pcs_version(text: str) -> tuple[int, int]:
@@ -157,6 +228,41 @@ def authenticate(wanted: Cluster) -> list[str]:
     for one in wanted.nodes:
         argv += [one.name, f"addr={one.addresses[0]}"]
     return argv
+
+
+# How soon the third host notices that one is lost: when it has not been heard of for 1.2 times timeout (qnetd 3.0.3:
+# heartbeats at 0.8 of it, times 1.5). And how long the others wait for its vote. corosync's own are 10000 and 30000:
+# the hosts notice each other's loss in half of the first.
+DEVICE_TIMES_MS = {"sync_timeout": "10000", "timeout": "3000"}
+# What makes a changed file count, on all members.
+TAKE_OVER = (["pcs", "cluster", "sync", "corosync"], ["corosync-cfgtool", "-R"])
+
+
+def authenticate_device(device: Device) -> list[str]:
+    """Make the pcsd of the third vote's host known; the password comes by standard input."""
+    return ["pcs", "host", "auth", "-u", "hacluster", device.host]
+
+
+def add_device(device: Device) -> list[str]:
+    """Add the third vote to the running cluster, on all members and at each boot."""
+    argv = ["pcs", "quorum", "device", "add", *_pairs(DEVICE_TIMES_MS), "model", "net"]
+    return [*argv, f"host={device.host}", f"algorithm={device.algorithm}"]
+
+
+# Not votequorum's keys in cmap: they do not say whether the device votes.
+QUORUM = ["corosync-quorumtool", "-s"]
+
+
+def votes(text: str) -> tuple[int, int]:
+    """Votes that are there and votes that are expected, from corosync-quorumtool."""
+    found = dict(re.findall(r"^(Total|Expected) votes:\s*(\d+)", text, re.MULTILINE))
+    return int(found.get("Total", 0)), int(found.get("Expected", 0))
+
+
+def device_votes(text: str) -> bool:
+    """Whether the third vote counts on this host, from corosync-quorumtool; its line has the number of its votes."""
+    found = re.search(r"^\s+0\s+(\d+)\s+Qdevice\b", text, re.MULTILINE)
+    return found is not None and found.group(1) != "0"
 
 
 def _pairs(options: Mapping[str, str]) -> list[str]:

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Iterator
 
+from ansible_collections.kwdb.ha.plugins.module_utils import _corosync
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_files import read_text
 from ansible_collections.kwdb.ha.plugins.module_utils._kwdb_host import properties_of
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import ERROR, WARNING, Finding
+from ansible_collections.kwdb.ha.plugins.module_utils._pair_links import COROSYNC_CONF
 
 if TYPE_CHECKING:
     from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
@@ -58,6 +60,10 @@ class HostView:
     # Seconds from the time server; None when nothing is known.
     clock_offset_s: float | None = None
     packages: dict[str, str] = field(default_factory=dict)
+    # The host of the third vote, if there is to be one, when it does not vote here.
+    vote_missing: str = ""
+    # Whether that vote lets a host that boots alone start the service.
+    boots_alone: bool = False
 
 
 def boot_states(text: str) -> dict[str, str]:
@@ -135,8 +141,19 @@ def _certificate(run: Runner, certs_dir: str, vip: str) -> Certificate | None:
     return certificate_of(path, run(argv, ok=(0, 1)).stdout)
 
 
+def _vote_missing(run: Runner, cluster: _corosync.Cluster) -> str:
+    """The third vote that this host has and does not count."""
+    device = cluster.device
+    if device is None or not run.has(_corosync.QUORUM[0]):
+        return ""
+    # Its exit code says whether the cluster is quorate.
+    said = run(_corosync.QUORUM, ok=range(256)).stdout
+    return "" if _corosync.device_votes(said) else device.host
+
+
 def read_host(run: Runner, cib: Cib, name: str, certs_dir: str) -> HostView:
     """One look; a tool that is not there is a question that is not asked."""
+    cluster = _corosync.parse(read_text(COROSYNC_CONF))
     unit = f"{cib.unit}.service" if cib.unit else ""
     units = [DRBD_UNIT, *([unit] if unit else [])]
     limit = ""
@@ -162,6 +179,8 @@ def read_host(run: Runner, cib: Cib, name: str, certs_dir: str) -> HostView:
         clock_offset_s=clock_offset(clock),
         # 1 says that a pattern found nothing.
         packages=packages_of(run(query, ok=(0, 1)).stdout) if run.has("dpkg-query") else {},
+        vote_missing=_vote_missing(run, cluster),
+        boots_alone=_corosync.boots_alone(cluster),
     )
 
 
@@ -248,6 +267,27 @@ def _clock(view: HostView) -> Iterator[Finding]:
         )
 
 
+def _vote(view: HostView) -> Iterator[Finding]:
+    """Without the third vote, the loss of one host is the loss of the majority; with it, one host must not be one."""
+    if view.boots_alone:
+        yield Finding(
+            ERROR,
+            "host",
+            f"third vote on {view.name}",
+            "a host that boots alone gets a majority by it, and may serve old data: corosync.conf must have"
+            " wait_for_all: 1 and no votes of the device",
+            "set both (`man 5 votequorum`), `pcs cluster sync corosync`, `pcs cluster reload corosync`",
+        )
+    if view.vote_missing:
+        yield Finding(
+            WARNING,
+            "host",
+            f"third vote on {view.name}",
+            f"{view.vote_missing} does not vote: if one host is lost now, the other one stops the database",
+            f"see that corosync-qnetd runs on {view.vote_missing} and 5403/tcp is open there, and corosync-qdevice on {view.name}",
+        )
+
+
 def host_findings(view: HostView, cib: Cib, now: datetime) -> list[Finding]:
     """What is not as it should be on this host."""
     return [
@@ -256,4 +296,5 @@ def host_findings(view: HostView, cib: Cib, now: datetime) -> list[Finding]:
         *_certificates(view, cib, now),
         *_space(view),
         *_clock(view),
+        *_vote(view),
     ]

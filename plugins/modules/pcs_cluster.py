@@ -68,9 +68,29 @@ options:
     description: Options of corosync's C(quorum) section. C(two_node) is set by itself.
     type: dict
     default: {}
+  quorum_device:
+    description:
+      - A third vote, from a host that runs C(corosync-qnetd). It is added to a cluster that has none, while that runs.
+      - The cluster must have V(wait_for_all=1) in O(quorum), as a new one gets it. Without it a host that boots alone, and has the
+        third vote, would start the service on what may be old data.
+      - For the same reason the number of its votes, which pcs writes into corosync.conf, is taken out again. With it a host that
+        boots expects as many votes as there are members, and takes its own vote and the third one for all of them.
+      - A device that is there and is not the declared one is reported and not changed.
+    type: dict
+    suboptions:
+      host:
+        description: Name or address of that host, as the members reach it.
+        type: str
+        required: true
+      algorithm:
+        description: Who has the third vote when the members do not see each other, see C(corosync-qdevice\(8\)).
+        type: str
+        choices: [ffsplit, lms]
+        default: ffsplit
   hacluster_password:
     description:
-      - Password of the user C(hacluster), the same on all members. Needed to set up a cluster.
+      - Password of the user C(hacluster), the same on all members and the host of O(quorum_device). Needed to set up a cluster and to
+        add a device.
       - It is handed over by standard input.
     type: str
   distribute:
@@ -137,6 +157,7 @@ commands:
 import os
 import shlex
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -145,6 +166,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _cib,
     _command,
     _corosync,
+    _files,
     _settled,
     _values,
 )
@@ -152,6 +174,17 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
 CONFIGURATION = "/etc/corosync/corosync.conf"
 STORED_CIB = "/var/lib/pacemaker/cib/cib.xml"
 SERVICES = ("corosync", "pacemaker")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the plan depends on besides the cluster that is there and the declared one."""
+
+    state: str
+    distribute: bool
+    services: dict[str, bool]
+    version: tuple[int, int]
+    totem: dict[str, str]
 
 
 class CannotJoin(Exception):
@@ -172,6 +205,7 @@ def wanted_cluster(params: dict[str, Any]) -> _corosync.Cluster:
         crypto=texts(params["crypto"]),
         totem=texts(params["totem"]),
         quorum=texts(params["quorum"]),
+        device=_corosync.Device(**params["quorum_device"]) if params["quorum_device"] else None,
     )
 
 
@@ -205,30 +239,58 @@ def found_cluster(
 
 def plan(
     found: str,
+    current: _corosync.Cluster | None,
     wanted: _corosync.Cluster,
-    state: str,
-    distribute: bool,
-    services: dict[str, bool],
-    version: tuple[int, int],
-    totem: dict[str, str],
+    options: Options,
 ) -> list[list[str]]:
     """The commands that make the host what is declared."""
     commands = []
     if found == "default":
-        commands.append(_corosync.destroy(version))
-    if state == "prepared":
+        commands.append(_corosync.destroy(options.version))
+    if options.state == "prepared":
         return commands
     if found in ("none", "default"):
-        return [*commands, _corosync.authenticate(wanted), _corosync.setup(wanted)]
-    if distribute:
+        commands += [_corosync.authenticate(wanted), _corosync.setup(wanted)]
+        return commands + device_commands(wanted.device)
+    if options.distribute:
         commands.append(["pcs", "cluster", "sync", "corosync"])
-    if totem:
-        commands.append(_corosync.update(totem))
-    if not services["active"]:
+    if options.totem:
+        commands.append(_corosync.update(options.totem))
+    if not options.services["active"]:
         commands.append(["pcs", "cluster", "start"])
-    if not services["enabled"]:
+    if not options.services["enabled"]:
         commands.append(["pcs", "cluster", "enable"])
+    if current and wanted.device and not current.device:
+        commands += device_commands(wanted.device)
+    elif current and wanted.device == current.device and _corosync.counts_too_few(current):
+        commands += _corosync.TAKE_OVER
     return commands
+
+
+def device_commands(device: _corosync.Device | None) -> list[list[str]]:
+    """What adds the third vote, if there is to be one."""
+    if not device:
+        return []
+    added = [_corosync.authenticate_device(device), _corosync.add_device(device)]
+    return [*added, *_corosync.TAKE_OVER]
+
+
+def check_device(current: _corosync.Cluster | None, wanted: _corosync.Cluster) -> None:
+    """Refuse a third vote that would let a host which boots alone serve what may be old data."""
+    after = current or wanted
+    there = current is not None and current.device is not None
+    if wanted.device and not there and not _corosync.waits_for_all(after):
+        remedy = "declare it in quorum"
+        if current:
+            remedy = (
+                "in a quiet hour run pcs cluster stop --all, pcs quorum update wait_for_all=1 and"
+                " pcs cluster start --all"
+            )
+        raise CannotJoin(
+            f"the quorum device {wanted.device.text()} cannot be added to {wanted.name!r}, whose"
+            " quorum options lack wait_for_all=1: a host that boots alone would start the service"
+            f" on what may be old data; {remedy}"
+        )
 
 
 def read_file(path: str) -> str | None:
@@ -270,6 +332,23 @@ def wait_online(run: _command.Runner, names: set[str], seconds: int) -> None:
         time.sleep(1)
 
 
+def wait_device(run: _command.Runner, device: _corosync.Device, seconds: int) -> None:
+    """Wait until the third vote counts."""
+    deadline = time.monotonic() + seconds
+    while True:
+        # Its exit code says whether the cluster is quorate.
+        have, expected = _corosync.votes(run(_corosync.QUORUM, ok=range(256)).stdout)
+        if 0 < expected <= have:
+            return
+        if time.monotonic() >= deadline:
+            raise CannotJoin(
+                f"the quorum device {device.text()} is added and does not vote after {seconds} s,"
+                f" {have} of {expected} votes are there: see journalctl -u corosync-qdevice on this"
+                f" host, and whether {device.host} lets port 5403/tcp through"
+            )
+        time.sleep(1)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -294,6 +373,17 @@ def main() -> None:
             },
             "totem": {"type": "dict", "default": {}},
             "quorum": {"type": "dict", "default": {}},
+            "quorum_device": {
+                "type": "dict",
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "algorithm": {
+                        "type": "str",
+                        "choices": ["ffsplit", "lms"],
+                        "default": "ffsplit",
+                    },
+                },
+            },
             "hacluster_password": {"type": "str", "no_log": True},
             "distribute": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 180},
@@ -326,13 +416,18 @@ def carry_out(run: _command.Runner, module: AnsibleModule) -> dict[str, Any]:
     asked = found == "ours" and params["state"] == "present"
     running = services(run) if asked else {}
     totem = totem_changes(run, current, wanted, running) if asked and current else {}
-    commands = plan(found, wanted, params["state"], params["distribute"], running, version, totem)
+    there = current if found == "ours" else None
+    check_device(there, wanted)
+    options = Options(params["state"], params["distribute"], running, version, totem)
+    commands = plan(found, there, wanted, options)
     if not module.check_mode:
         apply(run, commands, params["hacluster_password"])
         if params["state"] == "present":
             local = {os.uname().nodename}
             expect = local if found == "ours" else {one.name for one in wanted.nodes}
             wait_online(run, expect, params["wait"])
+            if wanted.device and _corosync.add_device(wanted.device) in commands:
+                wait_device(run, wanted.device, params["wait"])
     return report(current, found, wanted, commands, params["state"], totem)
 
 
@@ -362,9 +457,18 @@ def apply(run: _command.Runner, commands: list[list[str]], password: str | None)
     """Run the commands; the one that needs the password gets it by standard input."""
     needs = [one for one in commands if one[:3] == ["pcs", "host", "auth"]]
     if needs and not password:
-        raise CannotJoin("hacluster_password is needed to set the cluster up")
+        raise CannotJoin("hacluster_password is needed to set up a cluster or add a quorum device")
     for one in commands:
+        if one == _corosync.TAKE_OVER[0]:
+            leave_votes_to_corosync()
         run(one, stdin=f"{password}\n" if one in needs else None)
+
+
+def leave_votes_to_corosync() -> None:
+    """Take the number of the third vote's votes out of this host's file, if it is there."""
+    text = read_file(CONFIGURATION) or ""
+    if _corosync.counts_too_few(_corosync.parse(text)):
+        _files.write_file(CONFIGURATION, _corosync.without_device_votes(text), mode=0o644)
 
 
 def report(
@@ -382,6 +486,8 @@ def report(
         after = "no cluster\n"
     elif commands:
         after = f"cluster {wanted.text()}\nrunning and enabled\n"
+    if wanted.device and _corosync.add_device(wanted.device) in commands:
+        after += f"quorum device {wanted.device.text()}\n"
     for name, value in sorted(totem.items()):
         before += f"totem {name}: {current.totem.get(name, 'not set') if current else 'not set'}\n"
         after += f"totem {name}: {value}\n"

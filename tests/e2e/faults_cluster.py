@@ -414,7 +414,7 @@ def connected(lab: Lab, host: str) -> bool:
     return drbd(lab, host).get("connection connection", "Connecting") != "StandAlone"
 
 
-def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
+def one_host_is_left(lab: Lab, name: str) -> None:
     """The other host will not come back, nor will its fence device: commands that a person must give.
 
     Without the last one DRBD does not know that no newer copy is out there, and promotes nothing. Overruled,
@@ -441,7 +441,11 @@ def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
         lab.ssh(scene.standby, "rm -f /var/lib/drbd/*.img*")
         healthy = until_healthy(lab, event)
         client.wait_after(time.monotonic(), 120)
-        record("fault_one_host_left", client, event, healthy_after_s=healthy)
+        record(name, client, event, healthy_after_s=healthy)
+
+
+def test_one_host_is_left_after_a_power_failure(lab: Lab) -> None:
+    one_host_is_left(lab, "fault_one_host_left")
 
 
 def test_the_stale_host_boots_first(lab: Lab) -> None:

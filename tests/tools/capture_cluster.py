@@ -75,6 +75,9 @@ def capture_in(suite: str, root: pathlib.Path) -> None:
         argv = ["pcs", "cluster", "setup", "kwdb", *nodes.split(), *options.split()]
         cluster.quietly([*argv, f"--corosync_conf={cluster.inside(made)}"])
         (target / "pcs.corosync.conf").write_text(made.read_text())
+        device = "pcs quorum device add model net host=192.0.2.13 algorithm=ffsplit"
+        cluster.quietly([*device.split(), f"--corosync_conf={cluster.inside(made)}"])
+        (target / "device.corosync.conf").write_text(made.read_text())
         said = cluster.quietly(["stonith_admin", "--metadata", "--agent", "fence_ipmilan"]).stdout
         (target / "fence_ipmilan.agent.xml").write_text(said)
     finally:

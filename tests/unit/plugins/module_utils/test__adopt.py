@@ -71,6 +71,16 @@ def test_group_variables() -> None:
     }
 
 
+def test_a_third_vote_is_kept_and_must_not_let_a_host_start_alone() -> None:
+    device = _corosync.Device("192.0.2.13", "ffsplit")
+    for quorum, told in (({}, True), ({"wait_for_all": "1"}, False)):
+        there = seen(cluster=replace(seen().cluster, device=device, quorum=quorum))
+        found = _adopt.group_variables(there)
+        assert found["pacemaker_quorum_device"] == {"host": "192.0.2.13", "algorithm": "ffsplit"}
+        where = [one.where for one in _adopt_differences.differences(there)]
+        assert ("corosync.quorum.wait_for_all" in where) == told
+
+
 def test_links_are_left_out_where_they_are_the_usual_ones() -> None:
     nodes = tuple(
         _corosync.Node(name, (f"192.0.2.1{n}", f"198.51.100.1{n}"))

@@ -120,14 +120,103 @@ def test_broken_file_is_refused(text: str) -> None:
         _corosync.parse(text)
 
 
+DEVICE = _corosync.Device("192.0.2.13", "ffsplit")
+TAKE_OVER = ["pcs cluster sync corosync", "corosync-cfgtool -R"]
+ADDED = [
+    "pcs host auth -u hacluster 192.0.2.13",
+    "pcs quorum device add sync_timeout=10000 timeout=3000 model net host=192.0.2.13 algorithm=ffsplit",
+    *TAKE_OVER,
+]
+
+
 def plan(
-    found: str, state: str = "present", distribute: bool = False, **options: object
+    found: str,
+    state: str = "present",
+    distribute: bool = False,
+    device: _corosync.Device | None = None,
+    there: str = "pcs",
+    **options: object,
 ) -> list[str]:
     running = options.get("running", ON if found == "ours" else OFF)
     version = options.get("version", (0, 11))
-    totem = options.get("totem", {})
-    commands = pcs_cluster.plan(found, WANTED, state, distribute, running, version, totem)
-    return [" ".join(one) for one in commands]
+    given = pcs_cluster.Options(state, distribute, running, version, options.get("totem", {}))
+    wanted = dataclasses.replace(WANTED, device=device)
+    current = load("2.1.5", there) if found == "ours" else None
+    return [" ".join(one) for one in pcs_cluster.plan(found, current, wanted, given)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_pcs_ends_two_node_when_it_adds_a_third_vote(version: str) -> None:
+    without, made = load(version, "pcs"), load(version, "device")
+    assert without.device is None and without.quorum["two_node"] == "1"
+    assert made.device == DEVICE and "two_node" not in made.quorum
+    # Only two_node brought wait_for_all along.
+    assert _corosync.effective_quorum(without)["wait_for_all"] == "1"
+    assert "wait_for_all" not in _corosync.effective_quorum(made)
+
+
+def test_plan_adds_a_third_vote_once() -> None:
+    assert plan("none", device=DEVICE)[-4:] == ADDED
+    assert plan("ours", device=DEVICE) == ADDED
+    # As pcs leaves it after a run that was ended there.
+    assert plan("ours", device=DEVICE, there="device") == TAKE_OVER
+    # What is there stays, whatever is declared.
+    assert plan("ours", there="device") == []
+    assert plan("ours", device=_corosync.Device("192.0.2.99", "lms"), there="device") == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_votes_of_the_third_vote_are_left_to_corosync(version: str) -> None:
+    folder = FIXTURES / f"pacemaker-{version}" / "cluster"
+    text = (folder / "device.corosync.conf").read_text()
+    made = _corosync.parse(text)
+    assert made.device_votes == "1" and _corosync.counts_too_few(made)
+    mended = _corosync.without_device_votes(text)
+    assert mended == text.replace("        votes: 1\n", "") != text
+    left = _corosync.parse(mended)
+    assert not _corosync.counts_too_few(left)
+    assert left == dataclasses.replace(made, device_votes="")
+    assert _corosync.boots_alone(left)
+    waits = {**made.quorum, "wait_for_all": "1"}
+    assert not _corosync.boots_alone(dataclasses.replace(left, quorum=waits))
+    assert _corosync.boots_alone(dataclasses.replace(made, quorum=waits))
+    counted = dataclasses.replace(made, quorum={**waits, "expected_votes": "3"})
+    assert not _corosync.boots_alone(counted)
+    assert not _corosync.boots_alone(load(version, "pcs"))
+
+
+def test_a_third_vote_without_wait_for_all_is_refused() -> None:
+    wanted = dataclasses.replace(WANTED, device=DEVICE)
+    waits = {"wait_for_all": "1"}
+    there = load("2.1.5", "pcs")
+    with pytest.raises(pcs_cluster.CannotJoin, match="pcs quorum update wait_for_all=1"):
+        pcs_cluster.check_device(there, wanted)
+    with pytest.raises(pcs_cluster.CannotJoin, match="declare it in quorum"):
+        pcs_cluster.check_device(None, wanted)
+    pcs_cluster.check_device(None, dataclasses.replace(wanted, quorum=waits))
+    pcs_cluster.check_device(dataclasses.replace(there, quorum={**there.quorum, **waits}), wanted)
+    pcs_cluster.check_device(there, WANTED)
+
+
+def test_another_third_vote_is_a_difference() -> None:
+    made = load("2.1.5", "device")
+    same = dataclasses.replace(WANTED, device=DEVICE)
+    other = dataclasses.replace(WANTED, device=_corosync.Device("192.0.2.13", "lms"))
+    assert _corosync.differences(made, same) == []
+    assert _corosync.differences(made, other) == [
+        "quorum device is 192.0.2.13 (ffsplit), not 192.0.2.13 (lms)"
+    ]
+    assert _corosync.differences(made, WANTED) == [
+        "quorum device is 192.0.2.13 (ffsplit), not none"
+    ]
+
+
+def test_two_node_counts_as_wait_for_all() -> None:
+    wanted = dataclasses.replace(WANTED, quorum={"wait_for_all": "1"})
+    assert _corosync.differences(load("2.1.5", "pcs"), wanted) == []
+    assert _corosync.differences(load("2.1.5", "device"), wanted)[0] == (
+        "quorum wait_for_all is not set, not 1"
+    )
 
 
 def test_plan_of_a_new_cluster() -> None:
@@ -165,3 +254,13 @@ def test_pcs_version() -> None:
     for unknown in ("0.9.169", "1.0", "", "pcs"):
         with pytest.raises(_corosync.CorosyncInvalid, match="is not supported"):
             _corosync.pcs_version(unknown)
+
+
+def test_votes_of_a_pair_with_a_third_one() -> None:
+    folder = FIXTURES / "pacemaker-2.1.5" / "cluster"
+    there, away = (folder / f"device.{name}.txt" for name in ("votes", "away"))
+    assert _corosync.votes(there.read_text()) == (3, 3)
+    assert _corosync.device_votes(there.read_text())
+    assert _corosync.votes(away.read_text()) == (2, 3)
+    assert not _corosync.device_votes(away.read_text())
+    assert _corosync.votes("") == (0, 0) and not _corosync.device_votes("")

@@ -82,6 +82,8 @@ def test_a_good_host_has_no_findings(cib: _pair.Cib) -> None:
         ({"free": {"/": 0.09}}, "warning", "/ on ha-node01.*only 9% of its space"),
         ({"free": {"/": 0.01}}, "error", "only 1% of its space"),
         ({"clock_offset_s": -3.5}, "warning", "-3.5 s away"),
+        ({"vote_missing": "192.0.2.13"}, "warning", "third vote.*192.0.2.13 does not vote"),
+        ({"boots_alone": True}, "error", "third vote.*a host that boots alone gets a majority"),
     ],
 )
 def test_findings(cib: _pair.Cib, change: dict[str, Any], severity: str, words: str) -> None:
