@@ -137,6 +137,11 @@ def netem(words: str) -> str:
 NO_NETEM = "for one in vec0 vec1; do tc qdisc del dev $one root; done"
 FILL = "dd if=/dev/zero of={0}/ballast bs=1M 2>/dev/null; sync; df --output=avail {0} | tail -1"
 
+READ_ONLY = f"""
+mount -o remount,errors=remount-ro {MOUNT}
+echo 1 >/sys/fs/ext4/$(basename $(findmnt -n -o SOURCE {MOUNT}))/trigger_fs_error
+"""
+
 HEAL_BOTH = both(halab("link", "heal", "cluster"), halab("link", "heal", "replication"))
 
 FAULTS = [
@@ -232,6 +237,12 @@ FAULTS = [
         undo=everywhere(f"mountpoint -q {MOUNT} && rm -f {MOUNT}/ballast"),
         hold_s=30,
         fenced=NOBODY,
+    ),
+    # As ext4 ends up after an error that it cannot carry on with.
+    Fault(
+        "file_system_read_only",
+        on("active", READ_ONLY),
+        service="moves",
     ),
     Fault(
         "root_disk_full",
