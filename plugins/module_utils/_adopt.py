@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 from xml.etree import ElementTree
 
@@ -234,7 +234,7 @@ def group_variables(seen: Seen) -> dict[str, Any]:
         if option in seen.cluster.totem:
             found[f"pacemaker_{option}_ms"] = int(seen.cluster.totem[option])
     if seen.cluster.device:
-        found["pacemaker_quorum_device"] = asdict(seen.cluster.device)
+        found["pacemaker_quorum_device"] = {"host": seen.cluster.device.host}
     if first.port != 7789:
         ports = (*CLUSTER_PORTS, (first.port, "tcp"))
         found["prereqs_cluster_ports"] = [{"port": p, "protocol": how} for p, how in ports]

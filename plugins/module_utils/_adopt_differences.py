@@ -300,9 +300,9 @@ def _below_the_cluster(seen: _adopt.Seen) -> Iterator[Difference]:
         )
     if seen.cluster.device and _corosync.counts_too_few(seen.cluster):
         yield Difference(
-            "corosync.quorum.device.votes",
-            seen.cluster.device_votes,
+            "corosync.quorum.expected_votes",
             NOT_SET,
+            str(len(seen.cluster.nodes) + int(seen.cluster.device_votes)),
             "A host that boots alone takes its own vote and that of the quorum device for all, and may serve old data",
             NO_DISRUPTION,
         )

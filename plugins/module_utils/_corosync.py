@@ -34,7 +34,9 @@ class Device:
     """A third vote: the host that runs corosync-qnetd, and how it decides who has the vote."""
 
     host: str
-    algorithm: str
+    # Of corosync's two, the one for pairs: with lms, two hosts that see the third one and not each other got no vote,
+    # neither of them, and both stopped (seen with 3.0.3).
+    algorithm: str = "ffsplit"
 
     def text(self) -> str:
         """The device in a few words."""
@@ -178,9 +180,9 @@ def waits_for_all(cluster: Cluster) -> bool:
 def counts_too_few(cluster: Cluster) -> bool:
     """Whether a host that boots alone takes its own vote and the third one for all that there are.
 
-    corosync adds the device's votes to those that it expects only when it works them out itself (corosync 3.1,
-    votequorum.c, votequorum_readconfig); pcs writes them into the file. Until both hosts have met, wait_for_all
-    then waits for as many votes as there are hosts.
+    corosync expects the votes of the hosts, and adds those of the device only when it works them out itself
+    (corosync 3.1, votequorum.c, votequorum_readconfig). pcs writes them into the file, for the algorithm ffsplit
+    demands it. wait_for_all then waits for as many votes as there are hosts.
     """
     return bool(cluster.device_votes) and "expected_votes" not in cluster.quorum
 
@@ -192,19 +194,14 @@ def boots_alone(cluster: Cluster) -> bool:
     return not waits_for_all(cluster) or counts_too_few(cluster)
 
 
-def without_device_votes(text: str) -> str:
-    """The file without the number of the third vote's votes, which corosync then works out: hosts less one."""
-    path: list[str] = []
-    kept = []
-    for line in text.splitlines(keepends=True):
-        words = line.strip()
-        if words.endswith("{"):
-            path.append(words[:-1].strip())
-        elif words == "}":
-            path.pop()
-        if path != ["quorum", "device"] or not re.match(r"votes\s*:", words):
-            kept.append(line)
-    return "".join(kept)
+def with_expected_votes(text: str) -> str:
+    """The file with the number of all votes, the third one among them."""
+    cluster = parse(text)
+    everything = len(cluster.nodes) + int(cluster.device_votes)
+    line = f"    expected_votes: {everything}\n"
+    return re.sub(
+        r"^quorum\s*{[^\n]*\n", lambda found: found.group() + line, text, flags=re.MULTILINE
+    )
 
 
 def pcs_version(text: str) -> tuple[int, int]:

@@ -275,7 +275,7 @@ def _vote(view: HostView) -> Iterator[Finding]:
             "host",
             f"third vote on {view.name}",
             "a host that boots alone gets a majority by it, and may serve old data: corosync.conf must have"
-            " wait_for_all: 1 and no votes of the device",
+            " wait_for_all: 1 and expected_votes, the device's among them",
             "set both (`man 5 votequorum`), `pcs cluster sync corosync`, `pcs cluster reload corosync`",
         )
     if view.vote_missing:

@@ -73,7 +73,7 @@ options:
       - A third vote, from a host that runs C(corosync-qnetd). It is added to a cluster that has none, while that runs.
       - The cluster must have V(wait_for_all=1) in O(quorum), as a new one gets it. Without it a host that boots alone, and has the
         third vote, would start the service on what may be old data.
-      - For the same reason the number of its votes, which pcs writes into corosync.conf, is taken out again. With it a host that
+      - For the same reason the number of all votes is written into corosync.conf (C(expected_votes)). Without it a host that
         boots expects as many votes as there are members, and takes its own vote and the third one for all of them.
       - A device that is there and is not the declared one is reported and not changed.
     type: dict
@@ -82,11 +82,6 @@ options:
         description: Name or address of that host, as the members reach it.
         type: str
         required: true
-      algorithm:
-        description: Who has the third vote when the members do not see each other, see C(corosync-qdevice\(8\)).
-        type: str
-        choices: [ffsplit, lms]
-        default: ffsplit
   hacluster_password:
     description:
       - Password of the user C(hacluster), the same on all members and the host of O(quorum_device). Needed to set up a cluster and to
@@ -205,7 +200,9 @@ def wanted_cluster(params: dict[str, Any]) -> _corosync.Cluster:
         crypto=texts(params["crypto"]),
         totem=texts(params["totem"]),
         quorum=texts(params["quorum"]),
-        device=_corosync.Device(**params["quorum_device"]) if params["quorum_device"] else None,
+        device=_corosync.Device(params["quorum_device"]["host"])
+        if params["quorum_device"]
+        else None,
     )
 
 
@@ -375,14 +372,7 @@ def main() -> None:
             "quorum": {"type": "dict", "default": {}},
             "quorum_device": {
                 "type": "dict",
-                "options": {
-                    "host": {"type": "str", "required": True},
-                    "algorithm": {
-                        "type": "str",
-                        "choices": ["ffsplit", "lms"],
-                        "default": "ffsplit",
-                    },
-                },
+                "options": {"host": {"type": "str", "required": True}},
             },
             "hacluster_password": {"type": "str", "no_log": True},
             "distribute": {"type": "bool", "default": False},
@@ -460,15 +450,15 @@ def apply(run: _command.Runner, commands: list[list[str]], password: str | None)
         raise CannotJoin("hacluster_password is needed to set up a cluster or add a quorum device")
     for one in commands:
         if one == _corosync.TAKE_OVER[0]:
-            leave_votes_to_corosync()
+            expect_all_votes()
         run(one, stdin=f"{password}\n" if one in needs else None)
 
 
-def leave_votes_to_corosync() -> None:
-    """Take the number of the third vote's votes out of this host's file, if it is there."""
+def expect_all_votes() -> None:
+    """Write the number of all votes into this host's file, if the third one would not be among them."""
     text = read_file(CONFIGURATION) or ""
     if _corosync.counts_too_few(_corosync.parse(text)):
-        _files.write_file(CONFIGURATION, _corosync.without_device_votes(text), mode=0o644)
+        _files.write_file(CONFIGURATION, _corosync.with_expected_votes(text), mode=0o644)
 
 
 def report(

@@ -96,7 +96,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], list[str], list[str]]
         [],
     ),
     "depth": (
-        set_in("KaiwuFS", "operations", 3, "depth", value=10),
+        set_in("KaiwuDB", "operations", 3, "depth", value=10),
         ['-value="20"', '+value="10"'],
         [],
     ),

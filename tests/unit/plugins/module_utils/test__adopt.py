@@ -76,7 +76,7 @@ def test_a_third_vote_is_kept_and_must_not_let_a_host_start_alone() -> None:
     for quorum, told in (({}, True), ({"wait_for_all": "1"}, False)):
         there = seen(cluster=replace(seen().cluster, device=device, quorum=quorum))
         found = _adopt.group_variables(there)
-        assert found["pacemaker_quorum_device"] == {"host": "192.0.2.13", "algorithm": "ffsplit"}
+        assert found["pacemaker_quorum_device"] == {"host": "192.0.2.13"}
         where = [one.where for one in _adopt_differences.differences(there)]
         assert ("corosync.quorum.wait_for_all" in where) == told
 

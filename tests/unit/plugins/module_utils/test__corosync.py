@@ -166,22 +166,21 @@ def test_plan_adds_a_third_vote_once() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_votes_of_the_third_vote_are_left_to_corosync(version: str) -> None:
+def test_the_third_vote_is_among_those_that_are_expected(version: str) -> None:
     folder = FIXTURES / f"pacemaker-{version}" / "cluster"
     text = (folder / "device.corosync.conf").read_text()
     made = _corosync.parse(text)
     assert made.device_votes == "1" and _corosync.counts_too_few(made)
-    mended = _corosync.without_device_votes(text)
-    assert mended == text.replace("        votes: 1\n", "") != text
-    left = _corosync.parse(mended)
-    assert not _corosync.counts_too_few(left)
-    assert left == dataclasses.replace(made, device_votes="")
-    assert _corosync.boots_alone(left)
-    waits = {**made.quorum, "wait_for_all": "1"}
-    assert not _corosync.boots_alone(dataclasses.replace(left, quorum=waits))
-    assert _corosync.boots_alone(dataclasses.replace(made, quorum=waits))
-    counted = dataclasses.replace(made, quorum={**waits, "expected_votes": "3"})
-    assert not _corosync.boots_alone(counted)
+    mended = _corosync.with_expected_votes(text)
+    assert mended == text.replace("quorum {\n", "quorum {\n    expected_votes: 3\n") != text
+    after = _corosync.parse(mended)
+    assert after == dataclasses.replace(made, quorum={**made.quorum, "expected_votes": "3"})
+    assert not _corosync.counts_too_few(after)
+    # Both are needed.
+    assert _corosync.boots_alone(after)
+    waits = {"wait_for_all": "1"}
+    assert _corosync.boots_alone(dataclasses.replace(made, quorum={**made.quorum, **waits}))
+    assert not _corosync.boots_alone(dataclasses.replace(after, quorum={**after.quorum, **waits}))
     assert not _corosync.boots_alone(load(version, "pcs"))
 
 
