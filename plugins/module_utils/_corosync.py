@@ -34,8 +34,7 @@ class Device:
     """A third vote: the host that runs corosync-qnetd, and how it decides who has the vote."""
 
     host: str
-    # Of corosync's two, the one for pairs: with lms, two hosts that see the third one and not each other got no vote,
-    # neither of them, and both stopped (seen with 3.0.3).
+    # Of corosync's two, the one that corosync-qdevice(8) has for an even number of hosts.
     algorithm: str = "ffsplit"
 
     def text(self) -> str:
