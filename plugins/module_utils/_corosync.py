@@ -186,6 +186,15 @@ def counts_too_few(cluster: Cluster) -> bool:
     return bool(cluster.device_votes) and "expected_votes" not in cluster.quorum
 
 
+def expects_too_many(cluster: Cluster) -> str:
+    """What is wrong when the file expects more votes than there are, such as of a third vote that was taken away."""
+    there = len(cluster.nodes) + int(cluster.device_votes or 0)
+    expected = cluster.quorum.get("expected_votes", "")
+    if not expected.isdigit() or int(expected) <= there:
+        return ""
+    return f"corosync.conf expects {expected} votes, and there are {there}"
+
+
 def boots_alone(cluster: Cluster) -> bool:
     """Whether a host that boots alone gets a majority by the third vote, and with it what may be old data."""
     if cluster.device is None:

@@ -64,6 +64,8 @@ class HostView:
     vote_missing: str = ""
     # Whether that vote lets a host that boots alone start the service.
     boots_alone: bool = False
+    # What is wrong when more votes are expected than there are.
+    votes_short: str = ""
 
 
 def boot_states(text: str) -> dict[str, str]:
@@ -181,6 +183,7 @@ def read_host(run: Runner, cib: Cib, name: str, certs_dir: str) -> HostView:
         packages=packages_of(run(query, ok=(0, 1)).stdout) if run.has("dpkg-query") else {},
         vote_missing=_vote_missing(run, cluster),
         boots_alone=_corosync.boots_alone(cluster),
+        votes_short=_corosync.expects_too_many(cluster),
     )
 
 
@@ -277,6 +280,14 @@ def _vote(view: HostView) -> Iterator[Finding]:
             "a host that boots alone gets a majority by it, and may serve old data: corosync.conf must have"
             " wait_for_all: 1 and expected_votes, the device's among them",
             "set both (`man 5 votequorum`), `pcs cluster sync corosync`, `pcs cluster reload corosync`",
+        )
+    if view.votes_short:
+        yield Finding(
+            ERROR,
+            "host",
+            f"votes on {view.name}",
+            f"{view.votes_short}: after both hosts have booted, neither gets a majority",
+            "take expected_votes out of corosync.conf, `pcs cluster sync corosync`, `pcs cluster reload corosync`",
         )
     if view.vote_missing:
         yield Finding(

@@ -182,6 +182,11 @@ def test_the_third_vote_is_among_those_that_are_expected(version: str) -> None:
     assert _corosync.boots_alone(dataclasses.replace(made, quorum={**made.quorum, **waits}))
     assert not _corosync.boots_alone(dataclasses.replace(after, quorum={**after.quorum, **waits}))
     assert not _corosync.boots_alone(load(version, "pcs"))
+    # pcs leaves the line when it takes the device away.
+    assert not _corosync.expects_too_many(after)
+    assert not _corosync.expects_too_many(load(version, "pcs"))
+    alone = dataclasses.replace(after, device=None, device_votes="")
+    assert _corosync.expects_too_many(alone) == "corosync.conf expects 3 votes, and there are 2"
 
 
 def test_a_third_vote_without_wait_for_all_is_refused() -> None:

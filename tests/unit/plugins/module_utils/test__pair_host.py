@@ -83,6 +83,7 @@ def test_a_good_host_has_no_findings(cib: _pair.Cib) -> None:
         ({"free": {"/": 0.01}}, "error", "only 1% of its space"),
         ({"clock_offset_s": -3.5}, "warning", "-3.5 s away"),
         ({"vote_missing": "192.0.2.13"}, "warning", "third vote.*192.0.2.13 does not vote"),
+        ({"votes_short": "3 of 2"}, "error", "votes on.*3 of 2: after both hosts have booted"),
         ({"boots_alone": True}, "error", "third vote.*a host that boots alone gets a majority"),
     ],
 )
