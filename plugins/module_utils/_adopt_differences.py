@@ -302,7 +302,7 @@ def _below_the_cluster(seen: _adopt.Seen) -> Iterator[Difference]:
         yield Difference(
             "corosync.quorum.expected_votes",
             NOT_SET,
-            str(len(seen.cluster.nodes) + int(seen.cluster.device_votes)),
+            str(_corosync.all_votes(seen.cluster)),
             "A host that boots alone takes its own vote and that of the quorum device for all, and may serve old data",
             NO_DISRUPTION,
         )

@@ -186,9 +186,14 @@ def counts_too_few(cluster: Cluster) -> bool:
     return bool(cluster.device_votes) and "expected_votes" not in cluster.quorum
 
 
+def all_votes(cluster: Cluster) -> int:
+    """One of each host, and those that the file gives the device."""
+    return len(cluster.nodes) + int(cluster.device_votes or 0)
+
+
 def expects_too_many(cluster: Cluster) -> str:
     """What is wrong when the file expects more votes than there are, such as of a third vote that was taken away."""
-    there = len(cluster.nodes) + int(cluster.device_votes or 0)
+    there = all_votes(cluster)
     expected = cluster.quorum.get("expected_votes", "")
     if not expected.isdigit() or int(expected) <= there:
         return ""
@@ -204,9 +209,7 @@ def boots_alone(cluster: Cluster) -> bool:
 
 def with_expected_votes(text: str) -> str:
     """The file with the number of all votes, the third one among them."""
-    cluster = parse(text)
-    everything = len(cluster.nodes) + int(cluster.device_votes)
-    line = f"    expected_votes: {everything}\n"
+    line = f"    expected_votes: {all_votes(parse(text))}\n"
     return re.sub(
         r"^quorum\s*{[^\n]*\n", lambda found: found.group() + line, text, flags=re.MULTILINE
     )

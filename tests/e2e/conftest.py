@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -11,13 +12,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pairlab import BUILD, Lab, LabCannotRun, build_standin, write_case
+from pairlab import BUILD, Lab, LabCannotRun, Up, build_standin, write_case
 
 
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+@contextlib.contextmanager
+def running(lab: Lab) -> Iterator[Lab]:
+    """This lab, up, and down in the end."""
     build_standin()
-    lab = Lab(BUILD / "e2e-lab", ("--disk", "256", "--extra-disk", "64"))
     lab.down()
     try:
         lab.up()
@@ -31,6 +32,18 @@ def lab() -> Iterator[Lab]:
     finally:
         if not os.environ.get("KEEP"):
             lab.down()
+
+
+@pytest.fixture(scope="session")
+def up() -> Up:
+    """How tests get a lab of their own."""
+    return running
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    with running(Lab(BUILD / "e2e-lab", ("--disk", "256", "--extra-disk", "64"))) as one:
+        yield one
 
 
 @pytest.hookimpl(hookwrapper=True)

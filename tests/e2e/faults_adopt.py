@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pairlab import BUILD, ROOT, Lab, LabCannotRun, build_standin, write_case
+from pairlab import BUILD, ROOT, Lab, Up, build_standin, write_case
 
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
 
@@ -159,18 +159,10 @@ def build_by_hand(lab: Lab) -> None:
 
 
 @pytest.fixture(scope="module")
-def by_hand() -> Iterator[Lab]:
-    lab = Lab(BUILD / "adopt-lab", ("--image", "prepared", "--disk", "128"))
-    lab.down()
-    try:
-        lab.up()
-    except LabCannotRun:
-        pytest.skip("this machine cannot run the lab")
-    try:
+def by_hand(up: Up) -> Iterator[Lab]:
+    with up(Lab(BUILD / "adopt-lab", ("--image", "prepared", "--disk", "128"))) as lab:
         build_by_hand(lab)
         yield lab
-    finally:
-        lab.down()
 
 
 def cluster_changes(run: Any) -> collections.Counter[str]:

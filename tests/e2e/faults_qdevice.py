@@ -18,7 +18,7 @@ from faults_cluster import (
     scene_of,
     until_healthy,
 )
-from pairlab import BUILD, Lab, LabCannotRun, build_standin
+from pairlab import BUILD, Lab, Up
 from watch import active, fenced, wait_for
 
 from ansible_collections.kwdb.ha.plugins.module_utils import _corosync
@@ -61,16 +61,9 @@ def all_vote(lab: Lab) -> bool:
 
 
 @pytest.fixture(scope="module")
-def trio() -> Iterator[Lab]:
+def trio(up: Up) -> Iterator[Lab]:
     """A pair with its third vote, which it got while a client wrote."""
-    build_standin()
-    lab = Lab(BUILD / "trio-lab", ("--hosts", "3", "--disk", "256"))
-    lab.down()
-    try:
-        lab.up()
-    except LabCannotRun:
-        pytest.skip("this machine cannot run the lab")
-    try:
+    with up(Lab(BUILD / "trio-lab", ("--hosts", "3", "--disk", "256"))) as lab:
         address = give_third_host(lab)
         lab.play("site.yml").must()
         device = {"pacemaker_quorum_device": {"host": address}}
@@ -88,8 +81,6 @@ def trio() -> Iterator[Lab]:
         group = lab.inventory / "group_vars" / "kwdb_pair.yml"
         group.write_text(group.read_text() + yaml.safe_dump(device))
         yield lab
-    finally:
-        lab.down()
 
 
 def test_a_host_that_would_boot_alone_is_told_and_mended(trio: Lab) -> None:

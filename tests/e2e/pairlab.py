@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,6 +202,10 @@ class Lab:
             yield
         finally:
             self.ssh(host, after)
+
+
+# What takes a lab up, and down in the end.
+Up = Callable[[Lab], contextlib.AbstractContextManager[Lab]]
 
 
 class Play:

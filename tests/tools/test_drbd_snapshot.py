@@ -11,7 +11,7 @@ from typing import Any, Iterator
 
 import pytest
 import uml_host
-from drbd_host import COMMON, MIB, NAMES, SECRET
+from drbd_host import MIB, NAMES
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="boots a kernel on this machine's files")
 
@@ -38,25 +38,7 @@ class Victim:
         run("lvcreate", "--extents", str(LV_EXTENTS), "--name", "data", "vg")
         run("mkdir", "-p", os.path.dirname(BY_ID), SAVE_TO)
         run("ln", "-s", "/dev/mapper/vg-data", BY_ID)
-        run("tee", "/etc/drbd.d/global_common.conf", stdin=COMMON)
-        disks = ({"disks": dict.fromkeys(NAMES, one)} for one in (BY_ID, "/dev/ubdc"))
-        done = self.host.module(
-            "drbd_resource",
-            name="kwdb",
-            shared_secret=SECRET,
-            fencing="dont-care",
-            net={"cram-hmac-alg": "sha1"},
-            allow_unstable_disk_name=True,
-            nodes=[
-                {"name": name, "address": f"10.99.0.{last}"} for last, name in enumerate(NAMES, 11)
-            ],
-            volumes=[
-                {"volume": number, "device_minor": 3 + number, **one}
-                for number, one in enumerate(disks)
-            ],
-        )
-        assert not done.get("failed"), done
-        run("drbdadm", "primary", "--force", "kwdb")
+        uml_host.use_drbd(self.host, BY_ID, "/dev/ubdc")
         for device in ("/dev/drbd3", "/dev/drbd4"):
             run("dd", "if=/dev/urandom", f"of={device}", "bs=1M", "count=8", "oflag=direct")
         run("drbdadm", "secondary", "kwdb")

@@ -12,7 +12,7 @@ from typing import Iterator
 
 import pytest
 import uml_host
-from drbd_host import COMMON, MIB, NAMES, SECRET
+from drbd_host import MIB
 from pair import ROLES
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="boots a kernel on this machine's files")
@@ -37,24 +37,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[uml_host.Host]:
     os.truncate(disk, 32 * MIB)
     try:
         with uml_host.booted(folder, [disk]) as one:
-            one.run("tee", "/etc/drbd.d/global_common.conf", stdin=COMMON)
-            done = one.module(
-                "drbd_resource",
-                name="kwdb",
-                shared_secret=SECRET,
-                fencing="dont-care",
-                net={"cram-hmac-alg": "sha1"},
-                allow_unstable_disk_name=True,
-                nodes=[
-                    {"name": name, "address": f"10.99.0.{last}"}
-                    for last, name in enumerate(NAMES, 11)
-                ],
-                volumes=[
-                    {"volume": 0, "device_minor": 3, "disks": dict.fromkeys(NAMES, "/dev/ubdb")}
-                ],
-            )
-            assert not done.get("failed"), done
-            one.run("drbdadm", "primary", "--force", "kwdb")
+            uml_host.use_drbd(one, "/dev/ubdb")
             one.run("mkfs.ext4", "-q", "/dev/drbd3")
             one.run("mkdir", STORE)
             one.run("mount", "/dev/drbd3", STORE)

@@ -22,6 +22,8 @@ from typing import Any, Iterator, Mapping, Sequence
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 
+from drbd_host import COMMON, NAMES, SECRET
+
 from labkit import cache, kernel
 from labkit.system import LabError
 
@@ -142,6 +144,26 @@ class Host:
         done = self.run(sys.executable, "-m", name, stdin=json.dumps(given), check=False)
         assert done.stdout, done.stderr
         return json.loads(done.stdout)
+
+
+def use_drbd(host: Host, *disks: str) -> None:
+    """A resource kwdb with a volume on each of these disks from /dev/drbd3 on, Primary, whose peer is away."""
+    host.run("tee", "/etc/drbd.d/global_common.conf", stdin=COMMON)
+    done = host.module(
+        "drbd_resource",
+        name="kwdb",
+        shared_secret=SECRET,
+        fencing="dont-care",
+        net={"cram-hmac-alg": "sha1"},
+        allow_unstable_disk_name=True,
+        nodes=[{"name": name, "address": f"10.99.0.{last}"} for last, name in enumerate(NAMES, 11)],
+        volumes=[
+            {"volume": number, "device_minor": 3 + number, "disks": dict.fromkeys(NAMES, disk)}
+            for number, disk in enumerate(disks)
+        ],
+    )
+    assert not done.get("failed"), done
+    host.run("drbdadm", "primary", "--force", "kwdb")
 
 
 def _kernel() -> kernel.Kernel:
