@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 from xml.etree import ElementTree
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _corosync
+from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _corosync, _watchdog
 
 Config = Mapping[str, Any]
 CLUSTER_PORTS = ((2224, "tcp"), (5405, "udp"), (5406, "udp"))
@@ -55,6 +55,8 @@ class Seen:
     # IPv4 addresses of the names in corosync.conf, as the host resolves them.
     resolved: Mapping[str, str] = field(default_factory=dict)
     secret_options: Sequence[str] = ()
+    # The watchdog that fences the hosts, if sbd starts with the cluster.
+    watchdog: _watchdog.Watchdog | None = None
 
 
 def parse_drbd(text: str, name: str) -> Drbd:
@@ -243,6 +245,8 @@ def group_variables(seen: Seen) -> dict[str, Any]:
     agents = {one["agent"].split(":", 1)[1] for one in devices(seen.config)}
     if len(agents) == 1:
         found["pacemaker_fence_agent"] = agents.pop()
+    if seen.watchdog and not devices(seen.config):
+        found["pacemaker_watchdog"] = seen.watchdog.device
     return found
 
 

@@ -54,6 +54,8 @@ class Cluster:
     device: Device | None = None
     # What the file says that the third vote counts; empty when it leaves that to corosync.
     device_votes: str = ""
+    # How long a change of the membership waits for that vote; votequorum's own default.
+    device_sync_ms: int = 30000
 
     def text(self) -> str:
         """The cluster in one line, for messages."""
@@ -93,7 +95,7 @@ def parse(text: str) -> Cluster:
     quorum: dict[str, str] = {}
     nodes: list[Node] = []
     device: Device | None = None
-    counted = ""
+    counted, sync_ms = "", ""
     for path, options in _sections(text):
         if path == ("totem",):
             totem.update(options)
@@ -104,7 +106,7 @@ def parse(text: str) -> Cluster:
             addresses = tuple(options[name] for name in links)
             nodes.append(Node(options.get("name", ""), addresses))
         elif path == ("quorum", "device"):
-            counted = options.get("votes", "")
+            counted, sync_ms = options.get("votes", ""), options.get("sync_timeout", "")
         elif path == ("quorum", "device", "net"):
             device = Device(options.get("host", ""), options.get("algorithm", ""))
     return Cluster(
@@ -118,6 +120,7 @@ def parse(text: str) -> Cluster:
         quorum=quorum,
         device=device,
         device_votes=counted,
+        **({"device_sync_ms": int(sync_ms)} if sync_ms.isdigit() else {}),
     )
 
 
@@ -241,7 +244,8 @@ def authenticate(wanted: Cluster) -> list[str]:
 # How soon the third host notices that one is lost: when it has not been heard of for 1.2 times timeout (qnetd 3.0.3:
 # heartbeats at 0.8 of it, times 1.5). And how long the others wait for its vote. corosync's own are 10000 and 30000:
 # the hosts notice each other's loss in half of the first.
-DEVICE_TIMES_MS = {"sync_timeout": "10000", "timeout": "3000"}
+DEVICE_SYNC_MS = 10000
+DEVICE_TIMES_MS = {"sync_timeout": str(DEVICE_SYNC_MS), "timeout": "3000"}
 # What makes a changed file count, on all members.
 TAKE_OVER = (["pcs", "cluster", "sync", "corosync"], ["corosync-cfgtool", "-R"])
 

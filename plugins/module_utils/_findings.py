@@ -18,7 +18,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _command, _lint, _order, _values
+from ansible_collections.kwdb.ha.plugins.module_utils import (
+    _cib,
+    _command,
+    _lint,
+    _order,
+    _values,
+    _watchdog,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
@@ -134,7 +141,7 @@ def _fencing(cib: Element, drbd: bool, on: Host) -> Iterator[Finding]:
             "properties.stonith-enabled",
             "configure a fence device for each host and set stonith-enabled: true",
         )
-    elif not devices:
+    elif not devices and not _watchdog.wait_us(values):
         yield Finding(
             "error",
             "fencing is on and there is no fence device: nothing is taken over from a lost host",

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _values
+from ansible_collections.kwdb.ha.plugins.module_utils import _cib, _values, _watchdog
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd import State, read_state
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_info import state_report
 
@@ -416,6 +416,12 @@ def fencing_enabled(cib: Cib) -> bool:
         if name in cib.properties:
             return is_true(cib.properties[name])
     return True
+
+
+def watchdog_fencing(cib: Cib) -> bool:
+    """Whether a host for which there is no fence device counts as reset by its own watchdog after a while."""
+    there = is_true(cib.properties.get("have-watchdog"))
+    return fencing_enabled(cib) and there and _watchdog.wait_us(cib.properties) != 0
 
 
 def operator_state(pair: Pair) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Iterator
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _corosync
+from ansible_collections.kwdb.ha.plugins.module_utils import _corosync, _watchdog
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_files import read_text
 from ansible_collections.kwdb.ha.plugins.module_utils._kwdb_host import properties_of
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import ERROR, WARNING, Finding
@@ -66,6 +66,8 @@ class HostView:
     boots_alone: bool = False
     # What is wrong when more votes are expected than there are.
     votes_short: str = ""
+    # What is wrong when the other host does not wait until this one's watchdog has reset it.
+    watchdog_late: str = ""
 
 
 def boot_states(text: str) -> dict[str, str]:
@@ -153,6 +155,15 @@ def _vote_missing(run: Runner, cluster: _corosync.Cluster) -> str:
     return "" if _corosync.device_votes(said) else device.host
 
 
+def _watchdog_late(cib: Cib, cluster: _corosync.Cluster) -> str:
+    """What is wrong with the times of fencing by watchdogs, where the cluster counts on them."""
+    waited = _watchdog.wait_us(cib.properties)
+    text = read_text(_watchdog.SETTINGS)
+    if not waited or not text:
+        return ""
+    return _watchdog.too_early(_watchdog.parse(text), cluster.device_sync_ms, waited)
+
+
 def read_host(run: Runner, cib: Cib, name: str, certs_dir: str) -> HostView:
     """One look; a tool that is not there is a question that is not asked."""
     cluster = _corosync.parse(read_text(COROSYNC_CONF))
@@ -184,6 +195,7 @@ def read_host(run: Runner, cib: Cib, name: str, certs_dir: str) -> HostView:
         vote_missing=_vote_missing(run, cluster),
         boots_alone=_corosync.boots_alone(cluster),
         votes_short=_corosync.expects_too_many(cluster),
+        watchdog_late=_watchdog_late(cib, cluster),
     )
 
 
@@ -299,6 +311,19 @@ def _vote(view: HostView) -> Iterator[Finding]:
         )
 
 
+def _reset(view: HostView) -> Iterator[Finding]:
+    """Fencing by watchdogs is a matter of time: the host must be down before the other one takes over."""
+    if view.watchdog_late:
+        yield Finding(
+            ERROR,
+            "fencing",
+            f"watchdog of {view.name}",
+            f"{view.watchdog_late}: both may write",
+            "`pcs property set stonith-watchdog-timeout` to twice SBD_WATCHDOG_TIMEOUT, and that to more than the quorum device's"
+            " sync_timeout (`pcs quorum device update sync_timeout=10000`)",
+        )
+
+
 def host_findings(view: HostView, cib: Cib, now: datetime) -> list[Finding]:
     """What is not as it should be on this host."""
     return [
@@ -308,4 +333,5 @@ def host_findings(view: HostView, cib: Cib, now: datetime) -> list[Finding]:
         *_space(view),
         *_clock(view),
         *_vote(view),
+        *_reset(view),
     ]

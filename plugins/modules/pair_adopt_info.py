@@ -105,6 +105,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _adopt_differences,
     _corosync,
     _drbd,
+    _watchdog,
 )
 from ansible_collections.kwdb.ha.plugins.module_utils._command import CommandFailed, Runner
 
@@ -140,6 +141,7 @@ def look(run: Runner, config: dict, secret_options: list[str]) -> _adopt.Seen:
         drbd=_adopt.parse_drbd(shown.stdout, name),
         resolved=resolved(run, cluster),
         secret_options=secret_options,
+        watchdog=_watchdog.read(run),
     )
 
 

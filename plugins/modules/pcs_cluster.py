@@ -82,6 +82,24 @@ options:
         description: Name or address of that host, as the members reach it.
         type: str
         required: true
+  watchdog:
+    description:
+      - A watchdog in each member, which resets a member that has lost its majority or hangs (sbd). The others count on it
+        where the property C(stonith-watchdog-timeout) says after how many seconds; set it with M(kwdb.ha.pcs_config) afterwards.
+      - Needs O(quorum_device), for without a third vote two members cannot tell who has lost. C(timeout) must be more than
+        the device's C(sync_timeout), which is 10 seconds when this module adds it.
+      - sbd starts with the cluster only. A new cluster is started anew for it; in one that holds resources the option is refused with the
+        commands that a person has to run.
+    type: dict
+    suboptions:
+      device:
+        description: Path of the device.
+        type: str
+        default: /dev/watchdog
+      timeout:
+        description: Seconds without a sign of life after which it resets the host.
+        type: int
+        required: true
   hacluster_password:
     description:
       - Password of the user C(hacluster), the same on all members and the host of O(quorum_device). Needed to set up a cluster and to
@@ -164,11 +182,20 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _files,
     _settled,
     _values,
+    _watchdog,
 )
 
 CONFIGURATION = "/etc/corosync/corosync.conf"
 STORED_CIB = "/var/lib/pacemaker/cib/cib.xml"
 SERVICES = ("corosync", "pacemaker")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What there is of sbd: its watchdog, if it starts with the cluster, and whether it runs."""
+
+    watchdog: _watchdog.Watchdog | None = None
+    active: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +207,8 @@ class Options:
     services: dict[str, bool]
     version: tuple[int, int]
     totem: dict[str, str]
+    watchdog: _watchdog.Watchdog | None = None
+    guard: Guard = Guard()
 
 
 class CannotJoin(Exception):
@@ -248,7 +277,8 @@ def plan(
         return commands
     if found in ("none", "default"):
         commands += [_corosync.authenticate(wanted), _corosync.setup(wanted)]
-        return commands + device_commands(wanted.device)
+        commands += device_commands(wanted.device)
+        return commands + watchdog_commands(options.watchdog, options.guard, True)
     if options.distribute:
         commands.append(["pcs", "cluster", "sync", "corosync"])
     if options.totem:
@@ -261,7 +291,46 @@ def plan(
         commands += device_commands(wanted.device)
     elif current and wanted.device == current.device and _corosync.counts_too_few(current):
         commands += _corosync.TAKE_OVER
+    return commands + watchdog_commands(options.watchdog, options.guard, options.services["active"])
+
+
+def watchdog_commands(
+    wanted: _watchdog.Watchdog | None, guard: Guard, running: bool
+) -> list[list[str]]:
+    """What makes the members start with their watchdogs."""
+    if not wanted:
+        return []
+    commands = [] if guard.watchdog == wanted else [_watchdog.enable(wanted)]
+    if commands or (running and not guard.active):
+        commands += _watchdog.RESTART
     return commands
+
+
+def check_watchdog(
+    current: _corosync.Cluster | None, wanted: _corosync.Cluster, options: Options, resources: int
+) -> None:
+    """Refuse a watchdog that would not make the pair safe, or would interrupt what runs there."""
+    watchdog, guard = options.watchdog, options.guard
+    if not watchdog:
+        return
+    if not wanted.device:
+        raise CannotJoin(
+            f"the watchdog {watchdog.text()} needs a quorum_device: of two members that lose sight"
+            " of each other none has the majority, and both would be reset"
+        )
+    there = current is not None and current.device is not None
+    sync_ms = current.device_sync_ms if current and there else _corosync.DEVICE_SYNC_MS
+    short = _watchdog.too_short(watchdog, sync_ms)
+    if short:
+        raise CannotJoin(f"{short}; raise the one or lower the other (pcs quorum device update)")
+    commands = watchdog_commands(watchdog, guard, options.services.get("active", False))
+    if current and resources and commands:
+        runs = f"with {guard.watchdog.text()}" if guard.watchdog else "without sbd"
+        raise CannotJoin(
+            f"the cluster {wanted.name!r} is in use and was started {runs}, not with the watchdog"
+            f" {watchdog.text()}; a change needs a new start of the cluster. In a quiet hour run"
+            f" {', then '.join(shlex.join(one) for one in commands)}, and then this again"
+        )
 
 
 def device_commands(device: _corosync.Device | None) -> list[list[str]]:
@@ -307,6 +376,15 @@ def services(run: _command.Runner) -> dict[str, bool]:
         return said == [what] * len(SERVICES)
 
     return {"active": all_are("active"), "enabled": all_are("enabled")}
+
+
+def find_guard(run: _command.Runner) -> Guard:
+    """What there is of sbd on this host."""
+    watchdog = _watchdog.read(run)
+    if not watchdog:
+        return Guard()
+    said = run(["systemctl", "is-active", _watchdog.SERVICE], ok=range(256)).stdout.strip()
+    return Guard(watchdog, said == "active")
 
 
 def wait_online(run: _command.Runner, names: set[str], seconds: int) -> None:
@@ -374,6 +452,13 @@ def main() -> None:
                 "type": "dict",
                 "options": {"host": {"type": "str", "required": True}},
             },
+            "watchdog": {
+                "type": "dict",
+                "options": {
+                    "device": {"type": "str", "default": "/dev/watchdog"},
+                    "timeout": {"type": "int", "required": True},
+                },
+            },
             "hacluster_password": {"type": "str", "no_log": True},
             "distribute": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 180},
@@ -398,17 +483,24 @@ def carry_out(run: _command.Runner, module: AnsibleModule) -> dict[str, Any]:
     """Read, plan, apply; returns the result."""
     params = module.params
     wanted = wanted_cluster(params)
-    current, found = read(wanted)
+    current, found, resources = read(wanted)
     version = (0, 11)  # any, where pcs is not installed yet and nothing is run
     # Starting pcs takes longer than all the rest; a member needs nothing that depends on its version.
     if found != "ours" and run.has("pcs"):
         version = _corosync.pcs_version(run(["pcs", "--version"]).stdout)
     asked = found == "ours" and params["state"] == "present"
-    running = services(run) if asked else {}
+    running = services(run) if found == "ours" else {}
     totem = totem_changes(run, current, wanted, running) if asked and current else {}
     there = current if found == "ours" else None
     check_device(there, wanted)
-    options = Options(params["state"], params["distribute"], running, version, totem)
+    guard = find_guard(run) if found == "ours" else Guard()
+    watchdog = params["watchdog"] and _watchdog.Watchdog(
+        params["watchdog"]["device"], params["watchdog"]["timeout"]
+    )
+    options = Options(
+        params["state"], params["distribute"], running, version, totem, watchdog, guard
+    )
+    check_watchdog(there, wanted, options, resources)
     commands = plan(found, there, wanted, options)
     if not module.check_mode:
         apply(run, commands, params["hacluster_password"])
@@ -418,15 +510,15 @@ def carry_out(run: _command.Runner, module: AnsibleModule) -> dict[str, Any]:
             wait_online(run, expect, params["wait"])
             if wanted.device and _corosync.add_device(wanted.device) in commands:
                 wait_device(run, wanted.device, params["wait"])
-    return report(current, found, wanted, commands, params["state"], totem)
+    return report(current, found, wanted, commands, options)
 
 
-def read(wanted: _corosync.Cluster) -> tuple[_corosync.Cluster | None, str]:
-    """The cluster that the host belongs to, and what that is to us."""
+def read(wanted: _corosync.Cluster) -> tuple[_corosync.Cluster | None, str, int]:
+    """The cluster that the host belongs to, what that is to us, and how many resources it holds."""
     text, stored = read_file(CONFIGURATION), read_file(STORED_CIB)
     current = None if text is None else _corosync.parse(text)
     resources = 0 if stored is None else _cib.count_primitives(_cib.parse(stored))
-    return current, found_cluster(current, wanted, resources)
+    return current, found_cluster(current, wanted, resources), resources
 
 
 def totem_changes(
@@ -461,31 +553,43 @@ def expect_all_votes() -> None:
         _files.write_file(CONFIGURATION, _corosync.with_expected_votes(text), mode=0o644)
 
 
+def differences(
+    current: _corosync.Cluster | None, wanted: _corosync.Cluster, options: Options
+) -> list[str]:
+    """What is declared otherwise and not changed; to make a host free for a cluster not all is declared."""
+    if current is None or options.state != "present":
+        return []
+    found = _corosync.differences(current, wanted)
+    if options.guard.watchdog and not options.watchdog:
+        found.append(f"watchdog is {options.guard.watchdog.text()}, not none")
+    return found
+
+
 def report(
     current: _corosync.Cluster | None,
     found: str,
     wanted: _corosync.Cluster,
     commands: list[list[str]],
-    state: str,
-    totem: dict[str, str],
+    options: Options,
 ) -> dict[str, Any]:
     """The result of the module."""
     before = "no cluster\n" if current is None else f"cluster {current.text()}\n"
     after = before
-    if commands and state == "prepared":
+    if commands and options.state == "prepared":
         after = "no cluster\n"
     elif commands:
         after = f"cluster {wanted.text()}\nrunning and enabled\n"
     if wanted.device and _corosync.add_device(wanted.device) in commands:
         after += f"quorum device {wanted.device.text()}\n"
-    for name, value in sorted(totem.items()):
+    if options.watchdog and _watchdog.enable(options.watchdog) in commands:
+        after += f"watchdog {options.watchdog.text()}\n"
+    for name, value in sorted(options.totem.items()):
         before += f"totem {name}: {current.totem.get(name, 'not set') if current else 'not set'}\n"
         after += f"totem {name}: {value}\n"
-    ours = current is not None and found == "ours"
     return {
         "changed": bool(commands),
         "cluster": found,
-        "differences": _corosync.differences(current, wanted) if current and ours else [],
+        "differences": differences(current, wanted, options) if found == "ours" else [],
         "commands": [shlex.join(one) for one in commands],
         "diff": {"before": before, "after": after},
     }

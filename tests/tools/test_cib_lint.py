@@ -352,6 +352,14 @@ def no_notify() -> dict[str, Any]:
     return declared
 
 
+def test_a_watchdog_is_fencing(cluster: chroot.Cluster) -> None:
+    """A pair without devices whose hosts reset themselves."""
+    declared = no_devices()
+    declared["properties"]["stonith-watchdog-timeout"] = "30s"
+    outcome = cluster.apply(declared, check=True)
+    assert outcome.findings == []
+
+
 FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
     "no fencing": (no_fencing(), "fencing is off"),
     "no device": (no_devices(), "there is no fence device"),

@@ -232,6 +232,18 @@ def power(answer: str) -> Callable[[Hosts], None]:
     return change
 
 
+def watchdog(path: str, third: str = "192.0.2.99", agent: str = "") -> Callable[[Hosts], None]:
+    """Watchdogs are to fence the hosts."""
+
+    def change(hosts: Hosts) -> None:
+        hosts.vars["pacemaker_watchdog"] = path
+        hosts.vars["pacemaker_fence_agent"] = agent
+        if third:
+            hosts.vars["pacemaker_quorum_device"] = {"host": third}
+
+    return change
+
+
 def old_release(hosts: Hosts) -> None:
     text = 'ID=debian\nVERSION_ID="10"\nPRETTY_NAME="Debian GNU/Linux 10 (buster)"\n'
     hosts.put(TWO, "etc/os-release", text)
@@ -275,6 +287,13 @@ BAD = {
     "other cluster": (other_cluster, "already belongs to the cluster 'shop'"),
     "silent device": (power("broken"), f"The fence device of {ONE} does not answer"),
     "wrong device": (power("off"), f"The fence device of {ONE} says that its host is off"),
+    "watchdog, no third vote": (
+        watchdog("/dev/watchdog", ""),
+        "pacemaker_watchdog needs a third vote",
+    ),
+    "watchdog and device": (watchdog("/dev/watchdog", agent="fence_ipmilan"), "are both set"),
+    "no watchdog": (watchdog("/dev/watchdog"), "has no watchdog device /dev/watchdog"),
+    "watchdog is a file": (watchdog("/etc/hostname"), "has no watchdog device /etc/hostname"),
     "old release": (old_release, "whose cluster packages this role does not know"),
 }
 

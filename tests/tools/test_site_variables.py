@@ -89,6 +89,16 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         "pacemaker_accept_risk_without_fencing=true",
     ),
+    "watchdog without a third vote": (
+        {"pacemaker_fence_agent": "", "pacemaker_watchdog": "/dev/watchdog"},
+        {},
+        "pacemaker_watchdog needs a third vote",
+    ),
+    "watchdog and fence devices": (
+        {"pacemaker_watchdog": "/dev/watchdog", "pacemaker_quorum_device": {"host": "192.0.2.9"}},
+        {},
+        "Fence devices are the faster fencing",
+    ),
     "no fence options": ({}, {"pair_fence_options": {}}, f"no complete fence device for {TWO}"),
     "the same fence device": (
         {},
