@@ -418,10 +418,12 @@ def fencing_enabled(cib: Cib) -> bool:
     return True
 
 
-def watchdog_fencing(cib: Cib) -> bool:
-    """Whether a host for which there is no fence device counts as reset by its own watchdog after a while."""
+def fence_devices(cib: Cib) -> dict[str, str]:
+    """The fence devices and their agents; the hosts' own watchdogs where there is no other and the cluster counts on them."""
     there = is_true(cib.properties.get("have-watchdog"))
-    return fencing_enabled(cib) and there and _watchdog.wait_us(cib.properties) != 0
+    if not cib.fence_devices and there and _watchdog.wait_us(cib.properties):
+        return {_watchdog.DEVICE: _watchdog.AGENT}
+    return cib.fence_devices
 
 
 def operator_state(pair: Pair) -> dict[str, Any]:
@@ -475,7 +477,7 @@ def report(pair: Pair) -> dict[str, Any]:
         "drbd": state_report(pair.drbd),
         "fencing": {
             "enabled": fencing_enabled(cib) if cib else False,
-            "devices": dict(cib.fence_devices) if cib else {},
+            "devices": dict(fence_devices(cib)) if cib else {},
         },
     }
 

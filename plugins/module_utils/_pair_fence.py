@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Sequence
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _pair, _watchdog
+from ansible_collections.kwdb.ha.plugins.module_utils import _pair
 
 if TYPE_CHECKING:
     from ansible_collections.kwdb.ha.plugins.module_utils._command import Runner
@@ -62,17 +62,14 @@ def read_history(run: Runner) -> list[FenceEvent]:
 
 
 def devices_for(cib: Cib | None, node: str) -> dict[str, str]:
-    """The devices that can fence a host, with their agents; its own watchdog where there is no other."""
+    """The devices that can fence a host, with their agents."""
     if cib is None:
         return {}
-    found = {
+    return {
         device: agent
-        for device, agent in sorted(cib.fence_devices.items())
+        for device, agent in sorted(_pair.fence_devices(cib).items())
         if node in (cib.fence_targets.get(device) or (node,))
     }
-    if not found and _pair.watchdog_fencing(cib):
-        return {_watchdog.DEVICE: _watchdog.AGENT}
-    return found
 
 
 def fence_report(

@@ -326,7 +326,7 @@ def _fencing(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
             "configure a fence device for each host",
         )
         return
-    if not cib.fence_devices and not _pair.watchdog_fencing(cib):
+    if not _pair.fence_devices(cib):
         yield Finding(
             ERROR,
             "fencing",

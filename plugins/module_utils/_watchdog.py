@@ -64,9 +64,13 @@ def read(run: Runner) -> Watchdog | None:
 
 
 def enable(watchdog: Watchdog) -> list[str]:
-    """Write sbd's settings on all members and let it start with the cluster there."""
-    argv = ["pcs", "stonith", "sbd", "enable", f"watchdog={watchdog.device}"]
-    return [*argv, f"SBD_WATCHDOG_TIMEOUT={watchdog.timeout_s}"]
+    """Write sbd's settings on all members and let it start with the cluster there.
+
+    pcs would look for the device by opening every watchdog there is. One that cannot be stopped again (nowayout)
+    then resets its host.
+    """
+    argv = ["pcs", "stonith", "sbd", "enable", "--no-watchdog-validation"]
+    return [*argv, f"watchdog={watchdog.device}", f"SBD_WATCHDOG_TIMEOUT={watchdog.timeout_s}"]
 
 
 def too_short(watchdog: Watchdog, sync_timeout_ms: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pairlab import BUILD, Lab, LabCannotRun, Up, build_standin, write_case
+from pairlab import BUILD, CASES, Lab, LabCannotRun, Up, build_standin, write_case
 
 
 @contextlib.contextmanager
@@ -53,3 +54,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = outcome.get_result()
     if report.when == "call" and report.failed:
         write_case(item.name, ok=False, evidence=str(report.longrepr)[-4000:])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of all cases that have left their record in this build, by earlier runs, too."""
+    records = [json.loads(path.read_text()) for path in sorted(CASES.glob("*.json"))]
+    if not records:
+        return
+    terminalreporter.section(f"cases ({CASES})")
+    line = "{name:44} {ok:7} {acked:>6} {lost:>5} {outage_s:>9} {healthy_after_s:>15}".format
+    terminalreporter.write_line(
+        line(
+            name="case",
+            ok="",
+            acked="rows",
+            lost="lost",
+            outage_s="outage, s",
+            healthy_after_s="whole again, s",
+        )
+    )
+    for one in records:
+        shown = {key: "-" if value is None else value for key, value in one.items()}
+        terminalreporter.write_line(line(**{**shown, "ok": "passed" if one["ok"] else "FAILED"}))

@@ -45,7 +45,10 @@ SBD_WATCHDOG_TIMEOUT=15
 WATCHDOG = _watchdog.Watchdog("/dev/watchdog1", 15)
 OTHER = _watchdog.Watchdog("/dev/watchdog", 5)
 DEVICE = _corosync.Device("192.0.2.13")
-ENABLE = "pcs stonith sbd enable watchdog=/dev/watchdog1 SBD_WATCHDOG_TIMEOUT=15"
+ENABLE = (
+    "pcs stonith sbd enable --no-watchdog-validation watchdog=/dev/watchdog1"
+    " SBD_WATCHDOG_TIMEOUT=15"
+)
 RESTART = ["pcs cluster stop --all", "pcs cluster start --all"]
 NONE, RUNS = pcs_cluster.Guard(), pcs_cluster.Guard(WATCHDOG, True)
 
