@@ -255,7 +255,8 @@ def _check_consequence(cib: _pair.Cib, kind: Kind, dies: str, order: Order) -> N
     if kind.cut and dies and not cib.properties.get("priority-fencing-delay", "0").strip("0s"):
         raise DrillRefused(
             f"nothing decides which host survives the drill {order.drill}: set the property "
-            "priority-fencing-delay (pacemaker_fence_delay_s), or leave it out"
+            "priority-fencing-delay (pacemaker_fence_delay_s), or leave it out. With a third vote there is "
+            "no delay: of two hosts that both see the third one, that with the lower number survives"
         )
     if kind.busy and not cib.directory:
         raise DrillRefused(
