@@ -328,8 +328,9 @@ def suffer(scene: Scene, fault: Fault, client: Client) -> dict[str, Any]:
         time.sleep(fault.hold_s)
     finally:
         fault.undo(scene)
-    # What was stopped or powered off shall have been noticed before anybody calls the pair healthy.
-    time.sleep(15)
+    # What was stopped or powered off shall have been noticed before anybody calls the pair healthy; corosync and DRBD
+    # take five seconds.
+    time.sleep(10)
     client.wait_after(time.monotonic(), 240)
     healthy = until_healthy(scene.lab, begun)
     figures = {"fault": fault.name, "from": scene.active, "to": active(scene.lab)}

@@ -10,6 +10,12 @@ from collections.abc import Callable
 from pairlab import Lab
 
 RESOURCE = "kwdb"
+# As pcs starts a cluster, which takes seconds itself.
+START = """
+for one in corosync corosync-qdevice pacemaker; do
+  ! systemctl --quiet is-enabled $one || systemctl --quiet is-active $one || systemctl start $one
+done
+"""
 SQL = "kwbase sql --host=10.77.1.100:26257 --certs-dir=/etc/kaiwudb/certs --format=csv -e"
 
 
@@ -86,9 +92,10 @@ def mend(lab: Lab) -> None:
     for host in lab.hosts:
         if not reachable(lab, host):
             lab.halab("power", "on", host, "--wait", check=False)
-    lab.ssh(lab.hosts[0], "pcs cluster start --all", check=False)
     wait_for("ssh", lambda: all(reachable(lab, host) for host in lab.hosts))
-    lab.ssh(lab.hosts[0], "pcs resource cleanup; pcs stonith cleanup", check=False)
+    for host in lab.hosts:
+        lab.ssh(host, START, check=False)
+    lab.ssh(lab.hosts[0], "crm_resource --cleanup", check=False)
     wait_for("both sides equal", lambda: all(whole(lab, host) for host in lab.hosts), 300)
     wait_for("the service", lambda: bool(active(lab)) and answers(lab), 180)
     constraints = lab.ssh(lab.hosts[0], "cibadmin -Q -o constraints")

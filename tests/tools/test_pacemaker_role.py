@@ -21,7 +21,7 @@ import pytest
 import roots
 import yaml
 
-from ansible_collections.kwdb.ha.plugins.module_utils import _corosync
+from ansible_collections.kwdb.ha.plugins.module_utils import _corosync, _watchdog
 
 COLLECTIONS = pathlib.Path(__file__).resolve().parents[2] / "build" / "collections"
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "unit" / "fixtures"
@@ -380,6 +380,28 @@ def test_pcs_changes_the_times(each: Hosts) -> None:
     assert done.returncode == 0, done.stderr
     after = _corosync.parse((each.roots[0] / "tmp/corosync.conf").read_text())
     assert after == dataclasses.replace(before, totem={**before.totem, **declared})
+
+
+def test_pcs_knows_how_to_enable_sbd(each: Hosts) -> None:
+    """It goes as far as asking the members, which it does not reach, and takes each word of the command."""
+    conf = (FIXTURES / "pacemaker-2.1.5" / "cluster" / "device.corosync.conf").read_text()
+    each.put(ONE, "etc/corosync/corosync.conf", conf)
+    known = {
+        name: {"dest_list": [{"addr": "192.0.2.1", "port": 2224}], "token": "none"}
+        for name in pair.NODES
+    }
+    hosts = {"format_version": 1, "data_version": 1, "known_hosts": known}
+    each.put(ONE, "var/lib/pcsd/known-hosts", json.dumps(hosts))
+    command = _watchdog.enable(_watchdog.Watchdog("/dev/watchdog", 15))
+
+    def said(*more: str) -> str:
+        inside = ["unshare", "--net", "chroot", str(each.roots[0]), *command, *more]
+        done = subprocess.run(inside, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    assert "Unable to connect to" in said() and "invalid" not in said()
+    assert "invalid option 'SBD_NONE'" in said("SBD_NONE=1")
 
 
 @pytest.mark.parametrize("module", ["pcs_cluster", "fence_check"])
