@@ -478,7 +478,7 @@ def _rows_result(
     # not the outage.
     rows = writer.rows if drill.writable else writer.rows[-1:]
     end = _pair_rows.outage_end(rows, event)
-    if end is not None:
+    if end is not None and _pair_rows.interrupted(rows, event):
         drill.timeline.marks["outage over"] = end
     return {
         "acked": len(writer.rows),

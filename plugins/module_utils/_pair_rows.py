@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import threading
 import time
@@ -27,6 +28,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils import _sql_client
 _FIRST_ANSWER_S = 15.0
 _ANSWER_S = 5.0
 _RETRY_S = 0.05
+_NO_PAUSE_S = 1.0
 # A report shows when rows were acknowledged: more numbers than a picture has columns say no more.
 MOST_BUCKETS = 150
 _SMALLEST_BUCKET_MS = 100
@@ -106,6 +108,17 @@ def outage(rows: Sequence[Row], event: float) -> float | None:
     """
     found = gaps(rows, event)
     return round(max(found)[0], 2) if found else None
+
+
+def interrupted(rows: Sequence[Row], event: float) -> bool:
+    """Whether the longest time without an acknowledgement is more than the pauses that there are anyway.
+
+    Those before the event tell: twice as long as the longest of them is no accident. A whole second never is.
+    """
+    found = gaps(rows, event)
+    before = [length for length, end in gaps(rows, -math.inf) if end <= event]
+    usual = min(2 * max(before, default=0.0), _NO_PAUSE_S)
+    return bool(found) and max(found)[0] > usual
 
 
 def outage_end(rows: Sequence[Row], event: float) -> float | None:

@@ -235,6 +235,16 @@ def test_rows_result() -> None:
     assert phases == [{"name": "outage over", "at_s": 8.1}]
 
 
+def test_the_usual_pauses_are_no_outage_that_is_over() -> None:
+    """A cut of one of two links stops no row: there is no first row after it."""
+    found, phases = rows_result(True, -0.35, -0.2, -0.1, 0.05, 0.19, 0.3)
+    assert (found["outage_s"], phases) == (0.15, [])
+    _found, phases = rows_result(True, -0.35, -0.2, -0.1, 0.25, 0.4)
+    assert phases == [{"name": "outage over", "at_s": 0.25}]
+    _found, phases = rows_result(True, -2.0, -0.1, 1.0, 1.1)
+    assert phases == [{"name": "outage over", "at_s": 1.0}]
+
+
 def test_rows_result_when_rows_ended_after_the_event() -> None:
     """The pause between two rows after the event is not the outage that followed them."""
     found, phases = rows_result(False, -0.1, 0.1, 0.3)
