@@ -624,18 +624,25 @@ systemd-run --quiet --unit=load-5 sh -c 'while :; do dd if=/dev/zero of=/root/lo
 NO_LOAD = "systemctl stop 'load-*'; rm -f /root/load"
 
 
+@contextlib.contextmanager
+def loaded(lab: Lab) -> Iterator[None]:
+    """All processors and disks of both hosts are busy."""
+    try:
+        for host in lab.hosts:
+            lab.ssh(host, LOAD)
+        yield
+    finally:
+        for host in lab.hosts:
+            lab.ssh(host, NO_LOAD, check=False)
+
+
 def test_no_false_failover_on_busy_hosts(lab: Lab) -> None:
     """Short timers must not take a host that has much to do for a dead one."""
     with scene_of(lab) as scene, Client(lab) as client:
         before, event = fenced(lab), time.monotonic()
-        try:
-            for host in lab.hosts:
-                lab.ssh(host, LOAD)
+        with loaded(lab):
             time.sleep(LOAD_S)
             assert active(lab) == scene.active
-        finally:
-            for host in lab.hosts:
-                lab.ssh(host, NO_LOAD, check=False)
         client.wait_after(time.monotonic(), 120)
         assert powered_off(scene, before) == NOBODY
         # Nobody was taken for dead in between either.

@@ -60,6 +60,14 @@ def all_vote(lab: Lab) -> bool:
     return all(votes(lab, host) == (3, 3) for host in lab.hosts)
 
 
+def boot_alone(lab: Lab, host: str) -> None:
+    """Cut the power of both hosts and power on this one, until its corosync expects the others."""
+    for one in lab.hosts:
+        lab.halab("power", "off", one)
+    lab.halab("power", "on", host, "--wait")
+    wait_for("corosync", lambda: votes(lab, host)[1] == 3, 120)
+
+
 @pytest.fixture(scope="module")
 def trio(up: Up) -> Iterator[Lab]:
     """A pair with its third vote, which it got while a client wrote."""
@@ -148,10 +156,7 @@ def test_the_third_vote_does_not_let_a_host_start_alone(trio: Lab) -> None:
     """After a power failure a host may have old data: it waits for the other one, as without a third vote."""
     with scene_of(trio) as scene, Client(trio) as client:
         before, event = fenced(trio), time.monotonic()
-        for host in trio.hosts:
-            trio.halab("power", "off", host)
-        trio.halab("power", "on", scene.standby, "--wait")
-        wait_for("corosync", lambda: votes(trio, scene.standby)[1] == 3, 120)
+        boot_alone(trio, scene.standby)
         run_alone(trio, scene.standby, 60)
         said = trio.ssh(scene.standby, "corosync-quorumtool -s", check=False)
         assert "Activity blocked" in said and fenced(trio) == before, said

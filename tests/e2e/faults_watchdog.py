@@ -10,15 +10,14 @@ import pytest
 import yaml
 from client import Client
 from faults_cluster import (
-    LOAD,
-    NO_LOAD,
+    loaded,
     one_host_is_left,
     record,
     run_alone,
     scene_of,
     until_healthy,
 )
-from faults_qdevice import THIRD, all_vote, give_third_host, votes
+from faults_qdevice import THIRD, all_vote, boot_alone, give_third_host, votes
 from pairlab import BUILD, Lab, Up
 from watch import active, drbd, wait_for
 
@@ -160,17 +159,13 @@ def test_without_the_third_host_nobody_is_reset(guarded: Lab) -> None:
 def test_neither_load_nor_a_wrong_clock_resets_a_host(guarded: Lab) -> None:
     with scene_of(guarded) as scene, Client(guarded) as client:
         before, event = boots(guarded), time.monotonic()
-        try:
-            for host in guarded.hosts:
-                guarded.ssh(host, LOAD)
-            guarded.ssh(scene.active, "date -s '-1 hour' >/dev/null")
+        clock = guarded.hosts_restored(
+            scene.active, "date -s '-1 hour' >/dev/null", "date -s '-1 hour' >/dev/null"
+        )
+        with loaded(guarded), clock:
             time.sleep(45)
             guarded.ssh(scene.active, "date -s '+2 hour' >/dev/null")
             time.sleep(45)
-        finally:
-            guarded.ssh(scene.active, "date -s '-1 hour' >/dev/null", check=False)
-            for host in guarded.hosts:
-                guarded.ssh(host, NO_LOAD, check=False)
         client.wait_after(time.monotonic(), 120)
         record("watchdog_load_and_clock", client, event)
         assert boots(guarded) == before and active(guarded) == scene.active
@@ -179,10 +174,7 @@ def test_neither_load_nor_a_wrong_clock_resets_a_host(guarded: Lab) -> None:
 def test_a_host_that_boots_alone_waits_and_is_not_reset(guarded: Lab) -> None:
     with scene_of(guarded) as scene, Client(guarded) as client:
         event = time.monotonic()
-        for host in guarded.hosts:
-            guarded.halab("power", "off", host)
-        guarded.halab("power", "on", scene.standby, "--wait")
-        wait_for("corosync", lambda: votes(guarded, scene.standby)[1] == 3, 120)
+        boot_alone(guarded, scene.standby)
         boot = guarded.ssh(scene.standby, BOOT)
         run_alone(guarded, scene.standby, 60)
         assert guarded.ssh(scene.standby, BOOT) == boot
