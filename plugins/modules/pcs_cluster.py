@@ -179,7 +179,6 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _cib,
     _command,
     _corosync,
-    _files,
     _settled,
     _values,
     _watchdog,
@@ -277,7 +276,7 @@ def plan(
         return commands
     if found in ("none", "default"):
         commands += [_corosync.authenticate(wanted), _corosync.setup(wanted)]
-        commands += device_commands(wanted.device)
+        commands += device_commands(wanted)
         return commands + watchdog_commands(options.watchdog, options.guard, True)
     if options.distribute:
         commands.append(["pcs", "cluster", "sync", "corosync"])
@@ -288,9 +287,9 @@ def plan(
     if not options.services["enabled"]:
         commands.append(["pcs", "cluster", "enable"])
     if current and wanted.device and not current.device:
-        commands += device_commands(wanted.device)
+        commands += device_commands(wanted)
     elif current and wanted.device == current.device and _corosync.counts_too_few(current):
-        commands += _corosync.TAKE_OVER
+        commands += votes_commands(_corosync.all_votes(current))
     return commands + watchdog_commands(options.watchdog, options.guard, options.services["active"])
 
 
@@ -333,12 +332,18 @@ def check_watchdog(
         )
 
 
-def device_commands(device: _corosync.Device | None) -> list[list[str]]:
+def device_commands(wanted: _corosync.Cluster) -> list[list[str]]:
     """What adds the third vote, if there is to be one."""
+    device = wanted.device
     if not device:
         return []
     added = [_corosync.authenticate_device(device), _corosync.add_device(device)]
-    return [*added, *_corosync.TAKE_OVER]
+    return added + votes_commands(len(wanted.nodes) + 1)
+
+
+def votes_commands(votes: int) -> list[list[str]]:
+    """What lets all members expect so many votes."""
+    return [_corosync.expect_votes(votes, CONFIGURATION), *_corosync.TAKE_OVER]
 
 
 def check_device(current: _corosync.Cluster | None, wanted: _corosync.Cluster) -> None:
@@ -541,16 +546,7 @@ def apply(run: _command.Runner, commands: list[list[str]], password: str | None)
     if needs and not password:
         raise CannotJoin("hacluster_password is needed to set up a cluster or add a quorum device")
     for one in commands:
-        if one == _corosync.TAKE_OVER[0]:
-            expect_all_votes()
         run(one, stdin=f"{password}\n" if one in needs else None)
-
-
-def expect_all_votes() -> None:
-    """Write the number of all votes into this host's file, if the third one would not be among them."""
-    text = read_file(CONFIGURATION) or ""
-    if _corosync.counts_too_few(_corosync.parse(text)):
-        _files.write_file(CONFIGURATION, _corosync.with_expected_votes(text), mode=0o644)
 
 
 def differences(

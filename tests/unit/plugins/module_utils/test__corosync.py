@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,11 @@ def test_broken_file_is_refused(text: str) -> None:
 
 
 DEVICE = _corosync.Device("192.0.2.13", "ffsplit")
-TAKE_OVER = ["pcs cluster sync corosync", "corosync-cfgtool -R"]
+TAKE_OVER = [
+    " ".join(_corosync.expect_votes(3, "/etc/corosync/corosync.conf")),
+    "pcs cluster sync corosync",
+    "corosync-cfgtool -R",
+]
 ADDED = [
     "pcs host auth -u hacluster 192.0.2.13",
     "pcs quorum device add sync_timeout=10000 timeout=3000 model net host=192.0.2.13 algorithm=ffsplit",
@@ -156,7 +161,7 @@ def test_pcs_ends_two_node_when_it_adds_a_third_vote(version: str) -> None:
 
 
 def test_plan_adds_a_third_vote_once() -> None:
-    assert plan("none", device=DEVICE)[-4:] == ADDED
+    assert plan("none", device=DEVICE)[-5:] == ADDED
     assert plan("ours", device=DEVICE) == ADDED
     # As pcs leaves it after a run that was ended there.
     assert plan("ours", device=DEVICE, there="device") == TAKE_OVER
@@ -166,13 +171,17 @@ def test_plan_adds_a_third_vote_once() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_third_vote_is_among_those_that_are_expected(version: str) -> None:
+def test_the_third_vote_is_among_those_that_are_expected(version: str, tmp_path: Path) -> None:
     folder = FIXTURES / f"pacemaker-{version}" / "cluster"
     text = (folder / "device.corosync.conf").read_text()
     made = _corosync.parse(text)
     assert made.device_votes == "1" and _corosync.counts_too_few(made)
-    mended = _corosync.with_expected_votes(text)
-    assert mended == text.replace("quorum {\n", "quorum {\n    expected_votes: 3\n") != text
+    conf = tmp_path / "corosync.conf"
+    conf.write_text(text)
+    for _time in range(2):
+        subprocess.run(_corosync.expect_votes(3, str(conf)), check=True)
+        mended = conf.read_text()
+        assert mended == text.replace("quorum {\n", "quorum {\n    expected_votes: 3\n") != text
     after = _corosync.parse(mended)
     assert after == dataclasses.replace(made, quorum={**made.quorum, "expected_votes": "3"})
     assert not _corosync.counts_too_few(after)

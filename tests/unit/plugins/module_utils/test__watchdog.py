@@ -81,7 +81,7 @@ def test_a_new_cluster_is_started_anew_with_its_watchdogs() -> None:
     commands = [" ".join(one) for one in pcs_cluster.plan("none", None, wanted, options(NONE))]
     assert commands[-3:] == [ENABLE, *RESTART]
     # The third vote first: without one pcs would let the host with the lower number win (auto_tie_breaker).
-    assert "pcs quorum device add" in commands[-6]
+    assert "pcs quorum device add" in commands[-7]
 
 
 @pytest.mark.parametrize(
