@@ -128,6 +128,8 @@ class Cib:
     target_roles: dict[str, str]
     unmanaged: tuple[str, ...]
     fail_counts: dict[str, str]
+    # The hosts for which the cluster knows how good a promotion of the clone is there.
+    promotable: tuple[str, ...] = ()
     vip: str = ""
     device: str = ""
     directory: str = ""
@@ -237,6 +239,16 @@ def _fail_counts(root: ET.Element) -> dict[str, str]:
     return counts
 
 
+def _promotable(root: ET.Element, primitive: str) -> tuple[str, ...]:
+    """The hosts with a promotion score of a clone's primitive, which its agent gives them."""
+    return tuple(
+        state.get("uname", "")
+        for state in root.findall("./status/node_state")
+        for pair in state.findall("./transient_attributes/instance_attributes/nvpair")
+        if pair.get("name", "").split(":")[0] == f"master-{primitive}"
+    )
+
+
 def parse_cib(xml: str, names: Names) -> Cib:
     """The parts of the configuration that say how the pair should be."""
     root = _element(xml, "cibadmin")
@@ -288,6 +300,7 @@ def parse_cib(xml: str, names: Names) -> Cib:
             or is_true(meta.get("maintenance"))
         ),
         fail_counts=_fail_counts(root),
+        promotable=() if clone is None else _promotable(root, clone.get("id", "")),
         vip=options.get("IPaddr2", {}).get("ip", ""),
         device=options.get("Filesystem", {}).get("device", ""),
         directory=options.get("Filesystem", {}).get("directory", ""),

@@ -241,6 +241,7 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
                 if asked_for
                 else f"see why with `crm_mon -1rf`, then `pcs resource cleanup {cib.clone_primitive}`",
             )
+    yield from _forgotten(pair, running)
     if not cib.members:
         yield Finding(
             ERROR,
@@ -267,6 +268,30 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
                 f"it runs on {place} but the data is promoted on {promoted[0]}",
                 "check the colocation constraint of the group with the clone",
             )
+
+
+def _forgotten(pair: _pair.Pair, running: set[str]) -> Iterator[Finding]:
+    """Promotion scores that are not in the CIB although both disks are good.
+
+    When a controller of Pacemaker dies and is started again, the other one deletes that host's attributes from the CIB
+    (controld_delete_node_state in 2.1.5), and the attribute manager, which still has them, does not write them again.
+    """
+    cib, drbd = _pair.known(pair.cib), pair.drbd
+    if drbd is None or (drbd.disk, drbd.peer_disk, drbd.connection) != (
+        "UpToDate",
+        "UpToDate",
+        "Connected",
+    ):
+        return
+    for name in sorted(running - set(cib.promotable)):
+        yield Finding(
+            WARNING,
+            "cluster",
+            f"{cib.clone_primitive} on {name}",
+            "the cluster has no promotion score for it, as for a moment after a start, or for good after a crash of one of"
+            " Pacemaker's daemons: it would not be promoted there",
+            "`attrd_updater --refresh` on either host makes the cluster write it again",
+        )
 
 
 def _idle_words(status: _pair.Status, member: str) -> str:

@@ -149,4 +149,7 @@ def unhealthy(lab: Lab) -> str:
     constraints = lab.ssh(lab.hosts[0], "cibadmin -Q -o constraints")
     if "drbd-fence-by-handler" in constraints or "cli-" in constraints:
         return "a constraint was left behind"
+    scores = lab.ssh(lab.hosts[0], "cibadmin -Q -o status").count('name="master-KaiwuData"')
+    if scores != len(lab.hosts):
+        return f"the cluster knows {scores} promotion scores"
     return "" if active(lab) else "the service runs on no host"

@@ -114,6 +114,18 @@ def test_without_fencing_is_a_warning_only(pair: Load) -> None:
     assert _pair_health.healthy(_pair_health.findings(seen, NOW))
 
 
+def test_a_forgotten_promotion_score_is_found(pair: Load) -> None:
+    """As the CIB is when a controller has died there; only where DRBD says that both disks are good."""
+    seen = pair("healthy")
+    cib = replace(seen.cib, promotable=("ha-node01",))
+    assert found(replace(seen, cib=cib)) == [("warning", "cluster", "KaiwuData on ha-node02")]
+    (finding,) = _pair_health.findings(replace(seen, cib=cib), NOW)
+    assert "attrd_updater --refresh" in finding.remedy
+    syncing = pair("healthy", disk="Inconsistent", replication="SyncTarget")
+    told = [one[2] for one in found(replace(syncing, cib=replace(syncing.cib, promotable=())))]
+    assert "KaiwuData on ha-node02" not in told
+
+
 def test_a_ban_that_has_ended_is_a_warning_only(pair: Load) -> None:
     seen = pair("cli-ban-lifetime")
     assert seen.cib is not None
