@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Iterator
 from ansible_collections.kwdb.ha.plugins.module_utils import _corosync, _watchdog
 from ansible_collections.kwdb.ha.plugins.module_utils._drbd_files import read_text
 from ansible_collections.kwdb.ha.plugins.module_utils._kwdb_host import properties_of
+from ansible_collections.kwdb.ha.plugins.module_utils._pair import fence_devices
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_health import ERROR, WARNING, Finding
 from ansible_collections.kwdb.ha.plugins.module_utils._pair_links import COROSYNC_CONF
 
@@ -157,10 +158,10 @@ def _vote_missing(run: Runner, cluster: _corosync.Cluster) -> str:
 
 def _watchdog_late(cib: Cib, cluster: _corosync.Cluster) -> str:
     """What is wrong with the times of fencing by watchdogs, where the cluster counts on them."""
-    waited = _watchdog.wait_us(cib.properties)
     text = read_text(_watchdog.SETTINGS)
-    if not waited or not text:
+    if _watchdog.DEVICE not in fence_devices(cib) or not text:
         return ""
+    waited = _watchdog.wait_us(cib.properties)
     return _watchdog.too_early(_watchdog.parse(text), cluster.device_sync_ms, waited)
 
 

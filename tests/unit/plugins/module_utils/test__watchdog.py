@@ -17,6 +17,7 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _pair_drill,
     _pair_fence,
     _pair_health,
+    _pair_host,
     _pair_move,
     _watchdog,
 )
@@ -159,6 +160,19 @@ def test_a_host_is_down_before_the_other_one_takes_over(value: str, late: bool) 
         assert bool(_watchdog.too_early(WATCHDOG, 10000, waited)) == late
     # Twice the watchdog's time, where Pacemaker works it out.
     assert "takes over after 30 s" in _watchdog.too_early(WATCHDOG, 15000, -1)
+
+
+def test_times_matter_only_where_a_watchdog_fences(
+    pair: Callable[..., _pair.Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside fence devices Pacemaker asks no watchdog, whatever its property says."""
+    monkeypatch.setattr(_pair_host, "read_text", lambda _path: PCS)
+    cib = _pair.known(pair("healthy").cib)
+    early = {**cib.properties, "have-watchdog": "true", "stonith-watchdog-timeout": "10s"}
+    beside = dataclasses.replace(cib, properties=early)
+    assert _pair_host._watchdog_late(beside, cluster("device")) == ""
+    alone = dataclasses.replace(beside, fence_devices={})
+    assert "takes over after 10 s" in _pair_host._watchdog_late(alone, cluster("device"))
 
 
 def test_nobody_counts_on_a_watchdog() -> None:
