@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,6 +130,8 @@ class Cib:
     fail_counts: dict[str, str]
     # The hosts for which the cluster knows how good a promotion of the clone is there.
     promotable: tuple[str, ...] = ()
+    # When the cluster last did anything with the clone there, a monitor that says the same as before not counted.
+    clone_acted: dict[str, datetime] = field(default_factory=dict)
     vip: str = ""
     device: str = ""
     directory: str = ""
@@ -249,6 +251,22 @@ def _promotable(root: ET.Element, primitive: str) -> tuple[str, ...]:
     )
 
 
+def _acted(root: ET.Element, primitive: str) -> dict[str, datetime]:
+    """When each host's history has the last action on a clone's primitive, by the clock of that host."""
+    acted = {}
+    for state in root.findall("./status/node_state"):
+        moments = [
+            int(action.get("last-rc-change", ""))
+            for resource in state.findall("./lrm/lrm_resources/lrm_resource")
+            if resource.get("id", "").split(":")[0] == primitive
+            for action in resource.findall("lrm_rsc_op")
+            if action.get("last-rc-change", "").isdecimal()
+        ]
+        if moments:
+            acted[state.get("uname", "")] = datetime.fromtimestamp(max(moments), timezone.utc)
+    return acted
+
+
 def parse_cib(xml: str, names: Names) -> Cib:
     """The parts of the configuration that say how the pair should be."""
     root = _element(xml, "cibadmin")
@@ -301,6 +319,7 @@ def parse_cib(xml: str, names: Names) -> Cib:
         ),
         fail_counts=_fail_counts(root),
         promotable=() if clone is None else _promotable(root, clone.get("id", "")),
+        clone_acted={} if clone is None else _acted(root, clone.get("id", "")),
         vip=options.get("IPaddr2", {}).get("ip", ""),
         device=options.get("Filesystem", {}).get("device", ""),
         directory=options.get("Filesystem", {}).get("directory", ""),

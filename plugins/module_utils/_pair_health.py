@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Callable, Iterator, Sequence
 
 from ansible_collections.kwdb.ha.plugins.module_utils import _drbd, _pair
@@ -20,6 +20,10 @@ ERROR = "error"
 # Worth knowing; the pair still protects the data.
 WARNING = "warning"
 INFO = "info"
+
+# DRBD's agent writes a promotion score with its monitors, which come every half a minute at the latest in what is
+# usual for it.
+SCORE_WITHIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,7 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
                 if asked_for
                 else f"see why with `crm_mon -1rf`, then `pcs resource cleanup {cib.clone_primitive}`",
             )
-    yield from _forgotten(pair, running)
+    yield from _forgotten(pair, running, now)
     if not cib.members:
         yield Finding(
             ERROR,
@@ -270,7 +274,7 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
             )
 
 
-def _forgotten(pair: _pair.Pair, running: set[str]) -> Iterator[Finding]:
+def _forgotten(pair: _pair.Pair, running: set[str], now: datetime) -> Iterator[Finding]:
     """Promotion scores that are not in the CIB although both disks are good.
 
     When a controller of Pacemaker dies and is started again, the other one deletes that host's attributes from the CIB
@@ -284,13 +288,19 @@ def _forgotten(pair: _pair.Pair, running: set[str]) -> Iterator[Finding]:
     ):
         return
     for name in sorted(running - set(cib.promotable)):
+        acted = cib.clone_acted.get(name)
+        soon = acted is not None and abs(now - acted) < SCORE_WITHIN
         yield Finding(
-            WARNING,
+            WARNING if soon else ERROR,
             "cluster",
             f"{cib.clone_primitive} on {name}",
-            "the cluster has no promotion score for it, as for a moment after a start, or for good after a crash of one of"
-            " Pacemaker's daemons: it would not be promoted there",
-            "`attrd_updater --refresh` on either host makes the cluster write it again",
+            "the cluster has no promotion score for it yet"
+            if soon
+            else "the cluster has no promotion score for it, as after a crash of one of Pacemaker's daemons: it would not be"
+            " promoted there",
+            "wait"
+            if soon
+            else "`attrd_updater --refresh` on either host makes the cluster write it again",
         )
 
 

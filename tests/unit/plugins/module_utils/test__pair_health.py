@@ -114,16 +114,32 @@ def test_without_fencing_is_a_warning_only(pair: Load) -> None:
     assert _pair_health.healthy(_pair_health.findings(seen, NOW))
 
 
-def test_a_forgotten_promotion_score_is_found(pair: Load) -> None:
+def test_a_forgotten_promotion_score_is_an_error(pair: Load) -> None:
     """As the CIB is when a controller has died there; only where DRBD says that both disks are good."""
     seen = pair("healthy")
     cib = replace(seen.cib, promotable=("ha-node01",))
-    assert found(replace(seen, cib=cib)) == [("warning", "cluster", "KaiwuData on ha-node02")]
+    assert found(replace(seen, cib=cib)) == [("error", "cluster", "KaiwuData on ha-node02")]
     (finding,) = _pair_health.findings(replace(seen, cib=cib), NOW)
     assert "attrd_updater --refresh" in finding.remedy
     syncing = pair("healthy", disk="Inconsistent", replication="SyncTarget")
     told = [one[2] for one in found(replace(syncing, cib=replace(syncing.cib, promotable=())))]
     assert "KaiwuData on ha-node02" not in told
+
+
+@pytest.mark.parametrize("version", ["2.0.5", "2.1.5", "3.0.0"])
+@pytest.mark.parametrize(
+    ("after_s", "severity"), [(-5, "warning"), (59, "warning"), (61, "error"), (-3600, "error")]
+)
+def test_a_score_that_is_not_there_yet_is_a_warning_only(
+    pair: Load, version: str, after_s: int, severity: str
+) -> None:
+    """Just after a start, also by a clock that is a little behind."""
+    seen = pair("healthy", version)
+    assert seen.cib is not None
+    started = seen.cib.clone_acted["ha-node02"]
+    cib = replace(seen.cib, promotable=("ha-node01",))
+    told = found(replace(seen, cib=cib), started + timedelta(seconds=after_s))
+    assert told == [(severity, "cluster", "KaiwuData on ha-node02")]
 
 
 def test_a_ban_that_has_ended_is_a_warning_only(pair: Load) -> None:
