@@ -343,12 +343,17 @@ def suffer(scene: Scene, fault: Fault, client: Client) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.name)
-def test_fault(lab: Lab, fault: Fault) -> None:
+def survive(lab: Lab, fault: Fault) -> None:
+    """One fault under load, and its record."""
     with scene_of(lab) as scene, Client(lab) as client:
         event = time.monotonic()
         figures = suffer(scene, fault, client)
         record(f"fault_{fault.name}", client, event, **figures)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.name)
+def test_fault(lab: Lab, fault: Fault) -> None:
+    survive(lab, fault)
 
 
 # Every drill of the role verify: whether the service moves, and who is powered off.
