@@ -170,6 +170,14 @@ FAULTS = [
         for daemon in DAEMONS
         for role in ("active", "standby")
     ),
+    # The second one before the first one's promotion score has been written again.
+    Fault(
+        "pacemaker-controld_killed_on_both",
+        both(
+            on("standby", "kill -9 $(pidof pacemaker-controld); sleep 8"),
+            on("active", "kill -9 $(pidof pacemaker-controld)"),
+        ),
+    ),
     *(
         Fault(
             f"{role}_frozen_{seconds}_s",
