@@ -170,12 +170,13 @@ FAULTS = [
         for daemon in DAEMONS
         for role in ("active", "standby")
     ),
-    # The second one before the first one's promotion score has been written again.
+    # The second one before the first one's promotion score has been written again. The controller ends with the scheduler;
+    # one that is killed itself may have its host fenced.
     Fault(
-        "pacemaker-controld_killed_on_both",
+        "pacemaker_killed_on_both",
         both(
-            on("standby", "kill -9 $(pidof pacemaker-controld); sleep 8"),
-            on("active", "kill -9 $(pidof pacemaker-controld)"),
+            both(on("standby", "kill -9 $(pidof pacemaker-schedulerd)"), lambda _: time.sleep(8)),
+            if_there("active", "kill -9 $(pidof pacemaker-controld)"),
         ),
     ),
     *(
