@@ -21,8 +21,7 @@ ERROR = "error"
 WARNING = "warning"
 INFO = "info"
 
-# DRBD's agent writes a promotion score with its monitors, which come every half a minute at the latest in what is
-# usual for it.
+# DRBD's agent writes a promotion score with its monitors; the longest interval in use is half a minute.
 SCORE_WITHIN = timedelta(seconds=60)
 
 
@@ -288,19 +287,18 @@ def _forgotten(pair: _pair.Pair, running: set[str], now: datetime) -> Iterator[F
     ):
         return
     for name in sorted(running - set(cib.promotable)):
-        acted = cib.clone_acted.get(name)
-        soon = acted is not None and abs(now - acted) < SCORE_WITHIN
+        thing, acted = f"{cib.clone_primitive} on {name}", cib.clone_acted.get(name)
+        if acted is not None and abs(now - acted) < SCORE_WITHIN:
+            message = "the cluster has no promotion score for it yet"
+            yield Finding(WARNING, "cluster", thing, message, "wait")
+            continue
         yield Finding(
-            WARNING if soon else ERROR,
+            ERROR,
             "cluster",
-            f"{cib.clone_primitive} on {name}",
-            "the cluster has no promotion score for it yet"
-            if soon
-            else "the cluster has no promotion score for it, as after a crash of one of Pacemaker's daemons: it would not be"
+            thing,
+            "the cluster has no promotion score for it, as after a crash of one of Pacemaker's daemons: it would not be"
             " promoted there",
-            "wait"
-            if soon
-            else "`attrd_updater --refresh` on either host makes the cluster write it again",
+            "`attrd_updater --refresh` on either host makes the cluster write it again",
         )
 
 

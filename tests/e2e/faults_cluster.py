@@ -96,7 +96,7 @@ def if_there(role: str, script: str) -> Act:
 
 def everywhere(script: str) -> Act:
     """Run a script on both hosts, wherever the service is meanwhile."""
-    return both(if_there("active", script), if_there("standby", script))
+    return in_turn(if_there("active", script), if_there("standby", script))
 
 
 def halab(*words: str) -> Act:
@@ -109,12 +109,12 @@ def halab(*words: str) -> Act:
     return act
 
 
-def both(one: Act, two: Act) -> Act:
-    """Two acts, one after the other."""
+def in_turn(*acts: Act) -> Act:
+    """Acts, one after the other."""
 
     def act(scene: Scene) -> None:
-        one(scene)
-        two(scene)
+        for one in acts:
+            one(scene)
 
     return act
 
@@ -142,7 +142,7 @@ mount -o remount,errors=remount-ro {MOUNT}
 echo 1 >/sys/fs/ext4/$(basename $(findmnt -n -o SOURCE {MOUNT}))/trigger_fs_error
 """
 
-HEAL_BOTH = both(halab("link", "heal", "cluster"), halab("link", "heal", "replication"))
+HEAL_BOTH = in_turn(halab("link", "heal", "cluster"), halab("link", "heal", "replication"))
 
 FAULTS = [
     Fault("database_killed", on("active", KILL_DATABASE), service="stays", fenced=NOBODY),
@@ -174,8 +174,9 @@ FAULTS = [
     # one that is killed itself may have its host fenced.
     Fault(
         "pacemaker_killed_on_both",
-        both(
-            both(on("standby", "kill -9 $(pidof pacemaker-schedulerd)"), lambda _: time.sleep(8)),
+        in_turn(
+            on("standby", "kill -9 $(pidof pacemaker-schedulerd)"),
+            lambda _: time.sleep(8),
             if_there("active", "kill -9 $(pidof pacemaker-controld)"),
         ),
     ),
@@ -211,7 +212,7 @@ FAULTS = [
     ),
     Fault(
         "both_links_cut",
-        both(halab("link", "cut", "cluster"), halab("link", "cut", "replication")),
+        in_turn(halab("link", "cut", "cluster"), halab("link", "cut", "replication")),
         undo=HEAL_BOTH,
         hold_s=30,
         service="stays",
@@ -219,7 +220,7 @@ FAULTS = [
     ),
     Fault(
         "both_links_cut_one_way",
-        both(
+        in_turn(
             halab("link", "cut", "cluster", "active", "--one-way"),
             halab("link", "cut", "replication", "active", "--one-way"),
         ),
@@ -261,7 +262,7 @@ FAULTS = [
     ),
     Fault(
         "file_system_busy",
-        both(
+        in_turn(
             on("active", f"cd {MOUNT} && setsid sleep 600 >/dev/null 2>&1 &"),
             lambda scene: scene.lab.play("switchover.yml").must(),
         ),
