@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import ansible
 import capture_pair
@@ -293,7 +293,7 @@ class Pair:
                 xml = "\n".join(line for line in xml.splitlines() if "dc-version" not in line)
             verb, scope = ("-C", "configuration") if section == "rsc_defaults" else ("-R", section)
             self.first.run("cibadmin", verb, "-o", scope, "-p", stdin=xml)
-        self._wait("a healthy pair", lambda: self.info()["healthy"], 60)
+        self.wait_healthy()
 
     def _wire(self) -> None:
         """Two network namespaces and a cable between them."""
@@ -321,7 +321,13 @@ class Pair:
             )
         return 0
 
-    def _wait(self, what: str, check: Any, seconds: float) -> None:
+    def _wait(
+        self,
+        what: str,
+        check: Callable[[], object],
+        seconds: float,
+        evidence: Callable[[], str] = str,
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not check():
             if time.monotonic() > deadline:
@@ -330,11 +336,11 @@ class Pair:
                     for node in self.nodes.values()
                     for path in (
                         node.folder / "console",
-                        node.folder / "upper/var/log/pacemaker.out",
+                        node.folder / "upper/var/log/pacemaker/pacemaker.log",
                     )
                     if path.exists()
                 )
-                raise AssertionError(f"{what} did not come in {seconds} s{logs}")
+                raise AssertionError(f"{what} did not come in {seconds} s\n{evidence()}{logs}")
             time.sleep(0.5)
 
     def info(self) -> dict[str, Any]:
@@ -343,8 +349,14 @@ class Pair:
 
     def wait_healthy(self) -> dict[str, Any]:
         """Wait until nothing is wrong."""
-        self._wait("a healthy pair", lambda: self.info()["healthy"], 60)
-        return self.info()
+        found: dict[str, Any] = {}
+
+        def healthy() -> bool:
+            found.update(self.info())
+            return bool(found["healthy"])
+
+        self._wait("a healthy pair", healthy, 60, lambda: json.dumps(found["findings"], indent=1))
+        return found
 
     def constraints(self) -> str:
         """The constraints in the CIB."""

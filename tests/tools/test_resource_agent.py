@@ -141,6 +141,10 @@ class Database:
         group = self.host.show(UNIT, "ControlGroup")
         return self.host.must("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split() if group else []
 
+    def journal(self) -> str:
+        """What is known of the unit's last runs, with the fields that the agent asks for."""
+        return self.host.must("journalctl", "--lines=20", "--output=json", f"--unit={UNIT}")
+
     def sql(self, statement: str) -> str:
         """An answer, asked for beside the agent."""
         security = "--certs-dir=/etc/kaiwudb/certs" if self.secure else "--insecure"
@@ -367,7 +371,8 @@ def test_a_start_is_not_refused_for_those_that_failed_before(insecure: Database)
     """systemd's limit is five starts in ten seconds."""
     insecure.host.must("chown", "root:root", DATA)
     for _ in range(6):
-        assert "Permission denied" in insecure.call("start", timeout=60)[1]
+        reason = insecure.call("start", timeout=60)[1]
+        assert "Permission denied" in reason, reason + insecure.journal()
     insecure.host.must("chown", "kaiwudb:kaiwudb", DATA)
     assert insecure.call("start", timeout=60) == (SUCCESS, "")
 
