@@ -132,6 +132,8 @@ class Cib:
     promotable: tuple[str, ...] = ()
     # When the cluster last did anything with the clone there, a monitor that says the same as before not counted.
     clone_acted: dict[str, datetime] = field(default_factory=dict)
+    # Actions whose result the cluster waits for.
+    under_way: tuple[str, ...] = ()
     vip: str = ""
     device: str = ""
     directory: str = ""
@@ -267,6 +269,16 @@ def _acted(root: ET.Element, primitive: str) -> dict[str, datetime]:
     return acted
 
 
+def _under_way(root: ET.Element) -> tuple[str, ...]:
+    """Actions that began and have no result yet; of a recurring one that is the first run."""
+    return tuple(
+        f"{action.get('operation_key')} on {state.get('uname')}"
+        for state in root.findall("./status/node_state")
+        for action in state.findall("./lrm/lrm_resources/lrm_resource/lrm_rsc_op")
+        if action.get("op-status") == "-1"
+    )
+
+
 def parse_cib(xml: str, names: Names) -> Cib:
     """The parts of the configuration that say how the pair should be."""
     root = _element(xml, "cibadmin")
@@ -320,6 +332,7 @@ def parse_cib(xml: str, names: Names) -> Cib:
         fail_counts=_fail_counts(root),
         promotable=() if clone is None else _promotable(root, clone.get("id", "")),
         clone_acted={} if clone is None else _acted(root, clone.get("id", "")),
+        under_way=_under_way(root),
         vip=options.get("IPaddr2", {}).get("ip", ""),
         device=options.get("Filesystem", {}).get("device", ""),
         directory=options.get("Filesystem", {}).get("directory", ""),

@@ -368,7 +368,8 @@ def recover(drill: Drill) -> None:
         return
     await_service(drill)
     for member in failed_members(drill.look()):
-        drill.run(["crm_resource", "--cleanup", "--resource", member])
+        # When it does not come to that, the look at the pair's health names the failure and the remedy.
+        _pair_move.forget_failures(drill.run, drill.look, member, NOTICED_S)
 
 
 def judge(drill: Drill, writer: _pair_rows.Writer) -> _pair_rows.Verdict | None:

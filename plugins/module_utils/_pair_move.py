@@ -196,6 +196,29 @@ def settle(run: Runner, seconds: int) -> bool:
     return answer.rc == 0
 
 
+def forget_failures(
+    run: Runner, look: Callable[[], _pair.Pair], resource: str, seconds: float
+) -> bool:
+    """Make the cluster forget the failures of a resource, once none of its actions is under way.
+
+    Pacemaker ends the monitors that run at that moment. The first run of one belongs to a transition,
+    which then waits in vain for its result, and takes it for failed when its time is over: a healthy
+    database would be restarted (seen with Pacemaker 2.1.5). False if something was always under way.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        begun = time.monotonic()
+        # Actions that have not begun are known to this one alone, those that have to the CIB alone.
+        if settle(run, max(1, int(deadline - begun))):
+            cib = patiently(look, deadline).cib
+            if cib is not None and not cib.under_way:
+                run(["crm_resource", "--cleanup", "--resource", resource])
+                return True
+        if time.monotonic() > deadline:
+            return False
+        rest(begun)
+
+
 def remove_ban(run: Runner, identity: str, tries: int = 10) -> None:
     """Remove the ban, whatever happens to the controller meanwhile."""
     for left in range(tries - 1, -1, -1):

@@ -10,11 +10,9 @@ from pairlab import Lab
 BY_NAME = {fault.name: fault for fault in FAULTS}
 SHORT = (
     "database_killed",
-    "pacemaker-controld_killed_on_active",
     "file_system_read_only",
     "replication_link_cut",
     "both_links_cut",
-    "standby_power_cut",
 )
 
 

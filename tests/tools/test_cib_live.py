@@ -9,11 +9,13 @@ import concurrent.futures
 import os
 import time
 import xml.etree.ElementTree as ElementTree
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 import live
 import pytest
 import roots
+
+from ansible_collections.kwdb.ha.plugins.module_utils import _command, _pair, _pair_move
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="starts nodes in namespaces")
 
@@ -130,6 +132,48 @@ def test_interruption_is_refused_and_did_not_happen(two: live.Pair) -> None:
     # What does not interrupt needs no word: later versions let the agent take this as it runs.
     gentle = apply(two, resources=[{**EXTRA, "options": {"op_sleep": 1}}])
     assert [one["action"] for one in gentle["transition"]] == ["reload"]
+
+
+def cluster_runner(node: live.Node) -> Any:
+    """What runs commands for the modules, on a node."""
+
+    def run(argv: Sequence[str], *, ok: Sequence[int] = (0,)) -> Any:
+        done = node.run(*argv, ok=False)
+        assert done.returncode in ok, done.stderr
+        return _command.Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def test_failures_are_forgotten_when_nothing_is_under_way(two: live.Pair) -> None:
+    """A cleanup would end the first run of the monitor, and what comes of that is a failure."""
+    run = cluster_runner(two.first)
+
+    def look() -> _pair.Pair:
+        text = run(["cibadmin", "--query"]).stdout
+        return _pair.Pair(live.NODES[0], cib=_pair.parse_cib(text, _pair.Names()))
+
+    slow = {"interval": "10s", "timeout": "5s", "name": "monitor"}
+    # How long the cluster waits for a result beside the action's own time: 60 s unless told.
+    run(["crm_attribute", "--name", "cluster-delay", "--update", "2s"])
+    try:
+        apply(two, resources=[{**EXTRA, "operations": [slow]}])
+        (node,) = active(two, "Extra")
+        run(["crm_resource", "--fail", "--resource", "Extra", "--node", node])
+        end = time.monotonic() + 30
+        while f"Extra_monitor_10000 on {node}" not in look().cib.under_way:
+            assert time.monotonic() < end, "the resource did not come back"
+            time.sleep(0.1)
+        assert _pair_move.forget_failures(run, look, "Extra", 60)
+        time.sleep(10)
+        status = run(["crm_mon", "-1", "--output-as", "xml"]).stdout
+        assert (
+            "<failure " not in status
+            and "fail-count-Extra" not in run(["cibadmin", "--query"]).stdout
+        )
+        assert active(two, "Extra") == [node]
+    finally:
+        run(["crm_attribute", "--name", "cluster-delay", "--delete"])
 
 
 def test_going_back(two: live.Pair) -> None:
