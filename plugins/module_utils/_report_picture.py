@@ -58,7 +58,8 @@ class Scale:
 
 def seconds(value: float) -> str:
     """A time for people."""
-    return f"{value:.1f}\u00a0s"
+    # The sum makes a plain zero of a negative one.
+    return f"{round(value, 1) + 0.0:.1f}\u00a0s"
 
 
 def short(label: str) -> str:

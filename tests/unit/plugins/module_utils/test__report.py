@@ -386,6 +386,13 @@ def test_picture_of_a_density() -> None:
     assert 'viewBox="0 0 3 3"' in shown and 'x="0.5%"' in shown and 'width="99%"' in shown
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.04, "0.0"), (-0.06, "-0.1"), (0.0, "0.0"), (41.66, "41.7")]
+)
+def test_seconds(value: float, shown: str) -> None:
+    assert _report_picture.seconds(value) == f"{shown}\u00a0s"
+
+
 def test_picture_of_nothing() -> None:
     assert _report_picture.picture(_report.read_drill({"drill": "switchover"})) == ""
 
