@@ -30,6 +30,11 @@ NEW_WORDS = (3, 7)
 TIMED_OUT = 124
 # How much longer than the move itself the ban stays in force when nobody removes it.
 GRACE_S = 60
+# The date is in the ban, as this host knows it; the host that decides for the cluster may know another.
+CLOCKS = (
+    "A ban ends by the clock of the host that leads the cluster (Current DC in `crm_mon -1`): if it is ahead "
+    "of this host's, the ban was over at once -> compare `date -u` on both hosts and set the clocks right"
+)
 # A look costs the host work that the service needs to come up: looks take a quarter of the time at most.
 POLL_S = 0.25
 REST = 3
@@ -275,9 +280,12 @@ def _wait(look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Ti
             return
         if time.monotonic() > deadline:
             found = errors(_pair_health.findings(pair, datetime.now(timezone.utc)))
+            # The one reason seen for a ban that does nothing, and nothing else shows it.
+            idle = timeline.marks.keys() <= {"ban placed"}
+            hint = f" Nothing began to move. {CLOCKS}" if idle else ""
             raise MoveFailed(
                 f"the service did not come up on {move.target} within {timeout} s; the ban is "
-                f"lifted, the cluster decides again where it runs. Now: {reasons(found)}"
+                f"lifted, the cluster decides again where it runs. Now: {reasons(found)}{hint}"
             )
         rest(begun)
 

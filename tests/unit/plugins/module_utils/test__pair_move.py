@@ -156,6 +156,14 @@ def test_execute_lifts_the_ban_when_the_service_does_not_come_up(pair: Load) -> 
     assert tools.verbs()[-1] == "--delete"
 
 
+def test_execute_names_the_clocks_when_nothing_began_to_move(pair: Load) -> None:
+    with pytest.raises(_pair_move.MoveFailed, match="compare `date -u` on both hosts"):
+        move(Tools(), [pair("healthy")], timeout=0)
+    with pytest.raises(_pair_move.MoveFailed) as failed:
+        move(Tools(), [pair("healthy"), pair("no-promoted")], timeout=0)
+    assert "date -u" not in str(failed.value)
+
+
 def test_execute_lifts_the_ban_when_it_is_told_to_end(pair: Load) -> None:
     tools = Tools()
 
