@@ -26,8 +26,9 @@ build/.packages: tests/packages.txt $(wildcard tests/lab/packages.txt)
 	tests/install_packages $^
 	@touch $@
 
+# By the python of the packages above: another one that is found first may be a slower build of it.
 build/.venv: requirements-dev.txt build/.packages
-	python3 -m venv --clear $(VENV)
+	/usr/bin/python3 -m venv --clear $(VENV)
 	$(VENV)/bin/pip install --quiet --no-compile -r requirements-dev.txt
 	mkdir -p $(COLLECTIONS)/ansible_collections/kwdb
 	ln -sfn ../../../.. $(COLLECTIONS)/ansible_collections/kwdb/ha

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from pairlab import Lab, Play, Run, write_case
-from test_30_pair import active_host, no_change
+from test_30_pair import active_host, no_change, put_aside
 
 SQL = "kwbase sql --host=10.77.1.100:26257 --certs-dir=/etc/kaiwudb/certs --format=csv"
 TABLE = "defaultdb.kwdb_ha_changes"
@@ -238,3 +238,10 @@ def test_two_playbooks_at_once(lab: Lab, writer: str) -> None:
 def test_all_is_as_before(lab: Lab) -> None:
     no_change(lab.play("site.yml"))
     write_case("as_before_the_changes", ok=True, evidence="site.yml changed nothing")
+
+
+def test_in_standby_and_in_maintenance(lab: Lab) -> None:
+    """What an operator has ordered stays so."""
+    with put_aside(lab) as host:
+        no_change(lab.play("site.yml"))
+    write_case("second_run_in_standby_and_maintenance", ok=True, evidence={"standby": host})

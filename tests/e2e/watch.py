@@ -16,6 +16,15 @@ for one in corosync corosync-qdevice pacemaker; do
   ! systemctl --quiet is-enabled $one || systemctl --quiet is-active $one || systemctl start $one
 done
 """
+# A cleanup while a monitor runs for the first time would have a healthy resource restarted later.
+FORGET = """
+crm_resource --wait --timeout=120
+for _ in $(seq 60); do
+  cibadmin --query --scope status | grep -q 'op-status="-1"' || break
+  sleep 1
+done
+crm_resource --cleanup
+"""
 SQL = "kwbase sql --host=10.77.1.100:26257 --certs-dir=/etc/kaiwudb/certs --format=csv -e"
 
 
@@ -95,7 +104,7 @@ def mend(lab: Lab) -> None:
     wait_for("ssh", lambda: all(reachable(lab, host) for host in lab.hosts))
     for host in lab.hosts:
         lab.ssh(host, START, check=False)
-    lab.ssh(lab.hosts[0], "crm_resource --cleanup", check=False)
+    lab.ssh(lab.hosts[0], FORGET, check=False, timeout=240)
     wait_for("both sides equal", lambda: all(whole(lab, host) for host in lab.hosts), 300)
     wait_for("the service", lambda: bool(active(lab)) and answers(lab), 180)
     constraints = lab.ssh(lab.hosts[0], "cibadmin -Q -o constraints")

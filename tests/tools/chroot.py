@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -17,6 +18,69 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _declaration,
     _transaction,
 )
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+# Runs in a root. Loading pcs takes much longer than most of its commands, so it is loaded once, and
+# each line of the input is a command for a fork of it. What a command says goes into files without names.
+PCS = """
+import json, os, sys
+from pcs.entry_points.cli import main
+
+for line in sys.stdin:
+    command = json.loads(line)
+    files = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
+    os.write(files[0], command["stdin"].encode())
+    os.lseek(files[0], 0, os.SEEK_SET)
+    child = os.fork()
+    if not child:
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        os.environ.clear()
+        os.environ.update(command["env"])
+        sys.argv = ["/usr/sbin/pcs", *command["words"]]
+        sys.exit(main())
+    answer = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
+    for file in files[1:]:
+        with open(file, "rb") as said:
+            said.seek(0)
+            answer.append(said.read().decode())
+    os.close(files[0])
+    print(json.dumps(answer), flush=True)
+"""
+# By root: the process in which pcs is loaded.
+_LOADED: dict[pathlib.Path, subprocess.Popen[str]] = {}
+
+
+def run_pcs(root: pathlib.Path, words: Sequence[str], stdin: str, env: Mapping[str, str]) -> Done:
+    """Run the root's own pcs; as a process of its own each time, with nothing left from the last one."""
+    if root not in _LOADED:
+        _LOADED[root] = subprocess.Popen(
+            ["chroot", str(root), "/usr/bin/python3", "-Es", "-c", PCS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**env},
+        )
+    server = _LOADED[root]
+    assert server.stdin and server.stdout
+    server.stdin.write(json.dumps({"words": words, "stdin": stdin, "env": env}) + "\n")
+    server.stdin.flush()
+    return Done(*json.loads(server.stdout.readline()))
+
+
+def unload_pcs(root: pathlib.Path) -> None:
+    """End the process that has the root's pcs loaded, for it keeps the root busy."""
+    if server := _LOADED.pop(root, None):
+        server.communicate()
 
 
 @dataclass
@@ -77,20 +141,26 @@ class Cluster:
         why: str = "",
     ) -> _command.Result:
         """Run a program in the root without remembering it."""
-        done = subprocess.run(
-            ["chroot", str(self.root), *(self.inside(one) for one in argv)],
-            input=stdin or "\n",
-            capture_output=True,
-            text=True,
-            check=False,
-            env={
-                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                "LC_ALL": "C.UTF-8",
-                "CIB_file": self.inside(self.cib_file),
-                "CIB_shadow_dir": self.inside(self.place),
-                **(env or {}),
-            },
-        )
+        words = [self.inside(one) for one in argv]
+        env = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "CIB_file": self.inside(self.cib_file),
+            "CIB_shadow_dir": self.inside(self.place),
+            **(env or {}),
+        }
+        if words[0] == "pcs":
+            done = run_pcs(self.root, words[1:], stdin or "\n", env)
+        else:
+            ran = subprocess.run(
+                ["chroot", str(self.root), *words],
+                input=stdin or "\n",
+                capture_output=True,
+                text=True,
+                check=False,
+                env=env,
+            )
+            done = Done(ran.returncode, ran.stdout, ran.stderr)
         result = _command.Result(tuple(argv), done.returncode, done.stdout, done.stderr)
         if done.returncode not in ok:
             raise _command.CommandFailed(result, why)

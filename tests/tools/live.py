@@ -33,7 +33,7 @@ totem {
   version: 2
   cluster_name: live
   transport: knet
-  token: 1000
+  token: 3000
   crypto_cipher: none
   crypto_hash: none
 }

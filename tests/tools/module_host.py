@@ -57,6 +57,7 @@ def overlay(suite: str) -> Iterator[pathlib.Path]:
             shutil.copy(ROOT / "roles" / "kwdb" / "files" / agent.name, agent)
             yield root
         finally:
+            chroot.unload_pcs(root)
             subprocess.run(["umount", str(root)], check=True)
 
 
