@@ -383,12 +383,13 @@ def test_a_start_is_not_refused_for_those_that_failed_before(insecure: Database)
 def test_words_that_the_journal_read_late_are_found(insecure: Database) -> None:
     """It knows a line's run by a file that systemd removes when the unit has ended."""
     run = "/run/systemd/units/invocation:" + UNIT
-    insecure.add(f"[Service]\nExecStartPre=+/bin/rm {run}\n")
+    remove = f"[Service]\nExecStartPre=+/bin/rm {run}\n"
+    insecure.add(remove)
     insecure.host.must("chown", "root:root", DATA)
     reason = insecure.call("start", timeout=60)[1]
     assert "Permission denied" in reason, reason + insecure.journal()
     # Those of an earlier run are not this one's.
-    insecure.add("[Service]\nExecStartPre=/bin/sh -c 'echo not today; exit 1'\n")
+    insecure.add(remove + "ExecStartPre=/bin/sh -c 'echo not today; exit 1'\n")
     reason = insecure.call("start", timeout=60)[1]
     assert reason.endswith("not today"), reason + insecure.journal()
 
