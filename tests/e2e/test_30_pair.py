@@ -46,7 +46,7 @@ def test_second_run_after_a_move(lab: Lab) -> None:
 
 @contextlib.contextmanager
 def put_aside(lab: Lab) -> Iterator[str]:
-    """An operator has put the active host aside, which is told, and then all out of Pacemaker's hands."""
+    """The active host in standby by an operator, then all in maintenance, which stays so; which host it is."""
     host = active_host(lab)
     lab.ssh(host, f"pcs node standby {host} && crm_resource --wait --timeout=180", timeout=240)
     try:

@@ -19,16 +19,6 @@ from ansible_collections.kwdb.ha.plugins.module_utils import (
     _transaction,
 )
 
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended and what it said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 # Runs in a root. Loading pcs takes much longer than most of its commands, so it is loaded once, and
 # each line of the input is a command for a fork of it. What a command says goes into files without names.
 PCS = """
@@ -60,7 +50,9 @@ for line in sys.stdin:
 _LOADED: dict[pathlib.Path, subprocess.Popen[str]] = {}
 
 
-def run_pcs(root: pathlib.Path, words: Sequence[str], stdin: str, env: Mapping[str, str]) -> Done:
+def run_pcs(
+    root: pathlib.Path, words: Sequence[str], stdin: str, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Run the root's own pcs; as a process of its own each time, with nothing left from the last one."""
     if root not in _LOADED:
         _LOADED[root] = subprocess.Popen(
@@ -74,7 +66,9 @@ def run_pcs(root: pathlib.Path, words: Sequence[str], stdin: str, env: Mapping[s
     assert server.stdin and server.stdout
     server.stdin.write(json.dumps({"words": words, "stdin": stdin, "env": env}) + "\n")
     server.stdin.flush()
-    return Done(*json.loads(server.stdout.readline()))
+    answer = server.stdout.readline()
+    assert answer, f"the process that has the pcs of {root} loaded ended: {server.wait()}"
+    return subprocess.CompletedProcess(["pcs", *words], *json.loads(answer))
 
 
 def unload_pcs(root: pathlib.Path) -> None:
@@ -152,7 +146,7 @@ class Cluster:
         if words[0] == "pcs":
             done = run_pcs(self.root, words[1:], stdin or "\n", env)
         else:
-            ran = subprocess.run(
+            done = subprocess.run(
                 ["chroot", str(self.root), *words],
                 input=stdin or "\n",
                 capture_output=True,
@@ -160,7 +154,6 @@ class Cluster:
                 check=False,
                 env=env,
             )
-            done = Done(ran.returncode, ran.stdout, ran.stderr)
         result = _command.Result(tuple(argv), done.returncode, done.stdout, done.stderr)
         if done.returncode not in ok:
             raise _command.CommandFailed(result, why)

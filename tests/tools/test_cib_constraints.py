@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import copy
-import json
 import pathlib
 import xml.etree.ElementTree as ElementTree
-from typing import Any, Sequence
+from typing import Any
 
 import chroot
 import pair
@@ -301,28 +300,6 @@ def test_removed_resource_leaves_nothing_behind(base: chroot.Cluster) -> None:
 
 # --- what pcs writes ----------------------------------------------------------------------------
 
-# pcs takes most of a second to load; it is loaded once, and every command has a process of its own.
-DRIVER = """
-import json, os, sys
-from pcs import app
-for words in json.load(sys.stdin):
-    child = os.fork()
-    if child == 0:
-        try:
-            app.main(words)
-        except SystemExit as exc:
-            os._exit(exc.code if isinstance(exc.code, int) else int(exc.code is not None))
-        os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        sys.exit(f"pcs refused {words}")
-"""
-
-
-def pcs(cluster: chroot.Cluster, commands: Sequence[Sequence[str]]) -> None:
-    """Run commands of the real pcs on the file, one after the other."""
-    words = [["-f", cluster.inside(cluster.cib_file), *one] for one in commands]
-    cluster.quietly(["python3", "-c", DRIVER], stdin=json.dumps(words))
-
 
 def typed(cluster: chroot.Cluster) -> list[list[str]]:
     """What a person types for the objects below."""
@@ -457,7 +434,8 @@ SAME_DEFAULTS: dict[str, list[dict[str, Any]]] = {
 
 def test_what_pcs_writes_is_the_same(base: chroot.Cluster) -> None:
     """Under any name, in any order, with the words of that release."""
-    pcs(base, typed(base))
+    for words in typed(base):
+        base.pcs(*words)
     assert len(base.cib.findall("configuration/constraints/*")) == len(SAME)
     constraints = [{"id": f"ours-{number}", **one} for number, one in enumerate(SAME)]
     check_unchanged(base, {"constraints": constraints, **SAME_DEFAULTS})
