@@ -56,6 +56,11 @@ def _idle(pair: _pair.Pair) -> list[str]:
     return [node.name for node in nodes if node.standby and node.online]
 
 
+def _away(pair: _pair.Pair) -> list[str]:
+    """Hosts that are not in the cluster."""
+    return [name for name, node in _pair.known(pair.status).nodes.items() if not node.online]
+
+
 def _cause(asked_for: bool, kind: str) -> str:
     """Who can mend it: what follows from a deliberate state is the operator's too.
 
@@ -235,14 +240,19 @@ def _service(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
     for name in status.nodes:
         if name not in running:
             asked_for = name in _idle(pair) or bool(cib.target_roles)
+            remedy = (
+                f"see why with `crm_mon -1rf`, then `pcs resource cleanup {cib.clone_primitive}`"
+            )
+            if asked_for:
+                remedy = f"it starts again when {name} is in service again"
+            elif name in _away(pair):
+                remedy = f"it starts again when {name} is in the cluster again"
             yield Finding(
                 ERROR,
                 _cause(asked_for, "cluster"),
                 cib.clone_primitive,
                 f"it does not run on {name}, so the data has one copy less",
-                f"it starts again when {name} is in service again"
-                if asked_for
-                else f"see why with `crm_mon -1rf`, then `pcs resource cleanup {cib.clone_primitive}`",
+                remedy,
             )
     yield from _forgotten(pair, running, now)
     if not cib.members:
@@ -367,17 +377,20 @@ def _fencing(pair: _pair.Pair, now: datetime) -> Iterator[Finding]:
             "fencing is on but no fence device is configured: nothing would take over",
             "configure a fence device for each host",
         )
-    idle = _idle(pair)
+    idle, away = _idle(pair), _away(pair)
     for device in sorted(cib.fence_devices):
         if not _pair.member_node(status, device):
+            remedy = f"check that it answers, then `pcs stonith cleanup {device}`"
+            if idle:
+                remedy = f"it starts again when {', '.join(idle)} is in service again"
+            elif away:
+                remedy = f"if only {', '.join(away)} may use it, it starts again there; otherwise {remedy}"
             yield Finding(
                 ERROR,
                 _cause(bool(idle), "fencing"),
                 device,
                 "this fence device is not running, so its host cannot be fenced",
-                f"it starts again when {', '.join(idle)} is in service again"
-                if idle
-                else f"check that it answers, then `pcs stonith cleanup {device}`",
+                remedy,
             )
 
 

@@ -201,6 +201,13 @@ def test_replication_is_down(pair: Load) -> None:
     assert found(down) == [("error", "replication", "DRBD on ha-node02")]
 
 
+def test_what_follows_from_a_host_that_is_away_comes_back_with_it(pair: Load) -> None:
+    """Its own finding says what to do; a cleanup would not help."""
+    remedies = {one.thing: one.remedy for one in _pair_health.findings(pair("fenced-node"), NOW)}
+    assert remedies["KaiwuData"] == "it starts again when ha-node01 is in the cluster again"
+    assert remedies["fence-ha-node02"].startswith("if only ha-node01 may use it, it starts again")
+
+
 def test_what_follows_from_standby_is_the_operators(pair: Load) -> None:
     seen = pair("standby", host="ha-node01", role="Primary", connection="Connecting")
     kinds = {one.kind for one in _pair_health.findings(seen, NOW)}
