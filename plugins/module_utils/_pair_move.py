@@ -254,7 +254,7 @@ def execute(
         try:
             run(create_command(ban_xml(names, cib.schema, move.source, ends)))
             timeline.mark("ban placed")
-            _wait(look, move, timeout, timeline)
+            _wait(look, move, timeout, timeline, identity)
             settle(run, timeout)
         finally:
             remove_ban(run, identity)
@@ -268,7 +268,9 @@ def rest(begun: float, least: float = POLL_S) -> None:
     time.sleep(max(least, REST * (time.monotonic() - begun)))
 
 
-def _wait(look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Timeline) -> None:
+def _wait(
+    look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Timeline, ban: str
+) -> None:
     """Wait for the service on the target."""
     deadline = time.monotonic() + timeout
     while True:
@@ -280,12 +282,14 @@ def _wait(look: Callable[[], _pair.Pair], move: Move, timeout: int, timeline: Ti
             return
         if time.monotonic() > deadline:
             found = errors(_pair_health.findings(pair, datetime.now(timezone.utc)))
+            # Its own ban is gone when this is read.
+            wrong = reasons([one for one in found if one.thing != ban]) or "nothing else is wrong"
             # The one reason seen for a ban that does nothing, and nothing else shows it.
             idle = timeline.marks.keys() <= {"ban placed"}
             hint = f" Nothing began to move. {CLOCKS}" if idle else ""
             raise MoveFailed(
                 f"the service did not come up on {move.target} within {timeout} s; the ban is "
-                f"lifted, the cluster decides again where it runs. Now: {reasons(found)}{hint}"
+                f"lifted, the cluster decides again where it runs. Now: {wrong}.{hint}"
             )
         rest(begun)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Callable
 
@@ -157,8 +158,11 @@ def test_execute_lifts_the_ban_when_the_service_does_not_come_up(pair: Load) -> 
 
 
 def test_execute_names_the_clocks_when_nothing_began_to_move(pair: Load) -> None:
-    with pytest.raises(_pair_move.MoveFailed, match="compare `date -u` on both hosts"):
-        move(Tools(), [pair("healthy")], timeout=0)
+    banned = replace(pair("healthy"), cib=pair("cli-ban").cib)
+    with pytest.raises(_pair_move.MoveFailed, match="compare `date -u` on both hosts") as failed:
+        move(Tools(), [pair("healthy"), banned], timeout=0)
+    # The ban that this look still saw is its own, and gone.
+    assert "Now: nothing else is wrong. Nothing began to move." in str(failed.value)
     with pytest.raises(_pair_move.MoveFailed) as failed:
         move(Tools(), [pair("healthy"), pair("no-promoted")], timeout=0)
     assert "date -u" not in str(failed.value)
