@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from pairlab import Lab, Play, Run, write_case
-from test_30_pair import active_host, no_change, put_aside
+from test_30_pair import active_host, no_change
 
 SQL = "kwbase sql --host=10.77.1.100:26257 --certs-dir=/etc/kaiwudb/certs --format=csv"
 TABLE = "defaultdb.kwdb_ha_changes"
@@ -240,8 +241,31 @@ def test_all_is_as_before(lab: Lab) -> None:
     write_case("as_before_the_changes", ok=True, evidence="site.yml changed nothing")
 
 
+@contextlib.contextmanager
+def put_aside(lab: Lab) -> Iterator[str]:
+    """The active host in standby by an operator, then all in maintenance, which stays so; which host it is."""
+    host = active_host(lab)
+    lab.ssh(host, f"pcs node standby {host} && crm_resource --wait --timeout=180", timeout=240)
+    try:
+        after = active_host(lab)
+        assert after != host
+        lab.ssh(host, "pcs property set maintenance-mode=true")
+        yield host
+        assert lab.ssh(host, f"crm_attribute -N {host} -n standby -G -q").strip() == "on"
+        assert lab.ssh(host, "crm_attribute -n maintenance-mode -G -q").strip() == "true"
+        assert active_host(lab) == after
+    finally:
+        lab.ssh(
+            host,
+            f"pcs property set maintenance-mode=false && pcs node unstandby {host}"
+            " && crm_resource --wait --timeout=180",
+            timeout=240,
+        )
+
+
 def test_in_standby_and_in_maintenance(lab: Lab) -> None:
-    """What an operator has ordered stays so."""
+    """A run would do nothing, does nothing, and what the operator has ordered stays so."""
     with put_aside(lab) as host:
+        no_change(lab.play("site.yml", "--check", "--diff"))
         no_change(lab.play("site.yml"))
     write_case("second_run_in_standby_and_maintenance", ok=True, evidence={"standby": host})

@@ -27,12 +27,12 @@ HALAB = ROOT / "tests" / "lab" / "halab"
 CANNOT_RUN = 77
 
 # One line a thing: packages, every file under /etc, and the whole data disk. Two equal outputs mean
-# that nothing was installed, configured or written in between.
+# that nothing was installed, configured or written in between. b2sum takes a third of sha256sum's time.
 FINGERPRINT = """
-dpkg-query -W | sha256sum
-find /etc -xdev \\( -type f -o -type l \\) -printf '%p %m %l\\n' | sort | sha256sum
-find /etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
-for disk in /dev/disk/by-id/lab-data /dev/disk/by-id/lab-extra; do echo "$disk $(sha256sum < "$disk")"; done
+dpkg-query -W | b2sum
+find /etc -xdev \\( -type f -o -type l \\) -printf '%p %m %l\\n' | sort | b2sum
+find /etc -xdev -type f -print0 | sort -z | xargs -0 b2sum | b2sum
+for disk in /dev/disk/by-id/lab-data /dev/disk/by-id/lab-extra; do echo "$disk $(b2sum < "$disk")"; done
 """
 
 
@@ -295,10 +295,10 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def build_standin(target: Path = BUILD / "standin", *options: str) -> Path:
+def build_standin(target: Path = BUILD / "standin") -> Path:
     """Build the KWDB stand-in packages and return their folder."""
     builder = ROOT / "tests" / "standin" / "build.py"
-    subprocess.run([sys.executable, str(builder), *options, str(target)], check=True)
+    subprocess.run([sys.executable, str(builder), str(target)], check=True)
     return target
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import yaml
 from pairlab import Lab, Run, write_case
 
@@ -41,40 +38,6 @@ def test_second_run_after_a_move(lab: Lab) -> None:
         "second_run_moved",
         ok=True,
         evidence={"seconds": run.seconds, "hosts": run.report["hosts"], "active": after},
-    )
-
-
-@contextlib.contextmanager
-def put_aside(lab: Lab) -> Iterator[str]:
-    """The active host in standby by an operator, then all in maintenance, which stays so; which host it is."""
-    host = active_host(lab)
-    lab.ssh(host, f"pcs node standby {host} && crm_resource --wait --timeout=180", timeout=240)
-    try:
-        after = active_host(lab)
-        assert after != host
-        lab.ssh(host, "pcs property set maintenance-mode=true")
-        yield host
-        assert lab.ssh(host, f"crm_attribute -N {host} -n standby -G -q").strip() == "on"
-        assert lab.ssh(host, "crm_attribute -n maintenance-mode -G -q").strip() == "true"
-        assert active_host(lab) == after
-    finally:
-        lab.ssh(
-            host,
-            f"pcs property set maintenance-mode=false && pcs node unstandby {host}"
-            " && crm_resource --wait --timeout=180",
-            timeout=240,
-        )
-
-
-def test_check_mode_in_standby_and_in_maintenance(lab: Lab) -> None:
-    """What a run would do there: nothing. The run itself is one of the long cases."""
-    with put_aside(lab) as host:
-        run = lab.play("site.yml", "--check", "--diff")
-        no_change(run)
-    write_case(
-        "check_in_standby_and_maintenance",
-        ok=True,
-        evidence={"seconds": run.seconds, "hosts": run.report["hosts"], "standby": host},
     )
 
 
