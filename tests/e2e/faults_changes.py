@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 from pairlab import Lab, Play, Run, write_case
-from test_30_pair import active_host, no_change
+from test_30_pair import no_change
+from watch import active, other
 
 SQL = "kwbase sql --host=10.77.1.100:26257 --certs-dir=/etc/kaiwudb/certs --format=csv"
 TABLE = "defaultdb.kwdb_ha_changes"
@@ -87,7 +88,9 @@ CHANGES = [
 @pytest.fixture(scope="module")
 def writer(lab: Lab) -> Iterator[str]:
     """The host that writes: the one that does not serve."""
-    host = next(one for one in lab.hosts if one != active_host(lab))
+    serving = active(lab)
+    assert serving
+    host = other(lab, serving)
     lab.ssh(host, WRITER)
     time.sleep(2)
     try:
@@ -230,8 +233,8 @@ def test_two_playbooks_at_once(lab: Lab, writer: str) -> None:
             (operation,) = (one.back if back else one.change)["operations"]
             name, timeout = operation["name"], operation["timeout"]
             pattern = rf'<op [^>]*id="{one.resource}-{name}-[^>]*timeout="{timeout}"'
-            other = rf'<op [^>]*timeout="{timeout}"[^>]*id="{one.resource}-{name}-'
-            assert re.search(f"{pattern}|{other}", cib), (one.resource, timeout)
+            turned = rf'<op [^>]*timeout="{timeout}"[^>]*id="{one.resource}-{name}-'
+            assert re.search(f"{pattern}|{turned}", cib), (one.resource, timeout)
     assert outage(rows(lab, writer), begun) == 0.0
     write_case("two_playbooks_at_once", ok=True, evidence=[one.resource for one in two])
 
@@ -244,16 +247,17 @@ def test_all_is_as_before(lab: Lab) -> None:
 @contextlib.contextmanager
 def put_aside(lab: Lab) -> Iterator[str]:
     """The active host in standby by an operator, then all in maintenance, which stays so; which host it is."""
-    host = active_host(lab)
+    host = active(lab)
+    assert host
     lab.ssh(host, f"pcs node standby {host} && crm_resource --wait --timeout=180", timeout=240)
     try:
-        after = active_host(lab)
-        assert after != host
+        after = active(lab)
+        assert after == other(lab, host)
         lab.ssh(host, "pcs property set maintenance-mode=true")
         yield host
         assert lab.ssh(host, f"crm_attribute -N {host} -n standby -G -q").strip() == "on"
         assert lab.ssh(host, "crm_attribute -n maintenance-mode -G -q").strip() == "true"
-        assert active_host(lab) == after
+        assert active(lab) == after
     finally:
         lab.ssh(
             host,

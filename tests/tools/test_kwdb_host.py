@@ -191,6 +191,7 @@ def test_packages_that_do_not_do(
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     message = find(tmp_path / "no", tmp_path, failed=True)["msg"]
     assert message.startswith(f"{tmp_path}/no is not a folder on ")
+    assert "kwdb_packages" in message
 
 
 def test_a_damaged_package(folder: Path, tmp_path: Path) -> None:
